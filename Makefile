@@ -1,0 +1,44 @@
+# Everything below creates .venv by itself. CI runs these same targets and nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+export DO_NOT_TRACK := 1
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 180
+
+.PHONY: demo test test-all check bench constraints clean
+
+demo: $(STAMP)  ## two local CRMs with a seeded company, the night twice, a scoreboard page
+	$(BIN)/tandem demo --out out
+
+test: $(STAMP)  ## the tests that take less than five minutes
+	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile
+
+test-all: $(STAMP)  ## all tests
+	$(BIN)/pytest -n 2 --dist loadfile
+
+check: $(STAMP)  ## style, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(STAMP)  ## figures that the README claims
+	$(BIN)/python -m benchmarks
+
+constraints:  ## resolve anew and pin exactly
+	rm -rf .venv-pin && $(PYTHON) -m venv .venv-pin
+	.venv-pin/bin/pip install -q --disable-pip-version-check '.[dev]'
+	.venv-pin/bin/pip freeze --exclude tandem | grep -v '^tandem' > constraints.txt
+	rm -rf .venv-pin build *.egg-info
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tandem needs Python 3.11 or newer; set PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check -e '.[dev]' -c constraints.txt
+	@touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) .tandem out build *.egg-info

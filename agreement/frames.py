@@ -1,0 +1,480 @@
+"""Columns of every table that crosses a package border, declared and checked once.
+
+Instants (`_at`) are UTC with microseconds; dates (`_on`) are ISO text, so that they sort and
+compare as they read; text is pandas' `str`, missing as NaN; whole numbers that may be missing are
+`Int64`; amounts (`_minor`) are whole minor units beside their currency.
+"""
+
+from typing import Annotated, Any
+
+import pandas as pd
+import pandera.pandas as pa
+from pandera.typing.pandas import DataFrame, Series
+
+__all__ = ["DataFrame", "Series", "as_text", "as_utc", "empty"]
+
+Utc = Annotated[pd.DatetimeTZDtype, "us", "UTC"]
+
+
+def _may_miss() -> Any:
+    return pa.Field(nullable=True)
+
+
+class Table(pa.DataFrameModel):
+    """A table with exactly these columns and types; a missing or extra one is a bug."""
+
+    class Config:
+        strict = True
+        coerce = False
+
+
+def as_utc(values: object) -> pd.Series:
+    """Read instants (ISO 8601 text, datetimes or missing) as UTC with microseconds."""
+    return pd.to_datetime(pd.Series(values), utc=True, format="ISO8601").astype(
+        "datetime64[us, UTC]"
+    )
+
+
+def as_text(values: object) -> pd.Series:
+    """Read text; None and NaN are missing, never the words."""
+    return pd.Series(values, dtype="str")
+
+
+def empty(table: type[Table]) -> pd.DataFrame:
+    """Give a table without rows that passes its own check."""
+    columns = table.to_schema().columns
+    types = {name: str(column.dtype).replace("string", "str") for name, column in columns.items()}
+    return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in types.items()})
+
+
+# What normalise makes of the mirrors -------------------------------------------------------------
+
+
+class People(Table):
+    """One row per live vendor record of a human: HubSpot `contact`.
+
+    Salesforce `lead` and `contact`.
+
+    `email` is normalised, `other_emails` holds further ones (`;` between). `partner_id` is the id
+    of the other system's record that somebody stored on this one. `converted_to` is the contact a
+    converted lead became.
+    """
+
+    system: str
+    kind: str
+    record_id: str
+    email: str = _may_miss()
+    other_emails: str = _may_miss()
+    first_name: str = _may_miss()
+    last_name: str = _may_miss()
+    company: str = _may_miss()
+    partner_id: str = _may_miss()
+    account_record_id: str = _may_miss()
+    converted_to: str = _may_miss()
+    owner_id: str = _may_miss()
+    status: str = _may_miss()
+    reject_reason: str = _may_miss()
+    source: str = _may_miss()
+    is_opted_out: bool
+    created_at: Utc = _may_miss()
+
+
+class Aliases(Table):
+    """One row per vendor record that a merge took over.
+
+    With the survivor at the end of its chain.
+    """
+
+    system: str
+    kind: str
+    record_id: str
+    survivor_id: str
+
+
+class Accounts(Table):
+    """One row per live vendor record of a company: HubSpot `company`, Salesforce `account`."""
+
+    system: str
+    kind: str
+    record_id: str
+    name: str = _may_miss()
+    domain: str = _may_miss()
+    partner_id: str = _may_miss()
+    created_at: Utc = _may_miss()
+
+
+class DealRecords(Table):
+    """One row per live vendor record of a deal: Salesforce `opportunity`, HubSpot `deal`.
+
+    `amount` is the vendor's number as text, in `currency` (missing: the company's). Stages are the
+    vendor's.
+    """
+
+    system: str
+    kind: str
+    record_id: str
+    partner_id: str = _may_miss()
+    account_record_id: str = _may_miss()
+    amount: str = _may_miss()
+    currency: str = _may_miss()
+    stage: str = _may_miss()
+    is_closed: bool
+    is_won: bool
+    closed_on: str = _may_miss()
+    created_at: Utc = _may_miss()
+
+
+class Memberships(Table):
+    """One row per person record on a deal record: contact role, or HubSpot association."""
+
+    system: str
+    deal_record_id: str
+    person_kind: str
+    person_record_id: str
+
+
+class Activities(Table):
+    """One row per dated act and person record: the evidence from which touches and clocks are read.
+
+    `activity` is one of call, meeting, email, task, form, click, campaign. `at` is when it
+    happened, `created_at` when it was entered or booked. `actor_id` is the vendor's user who did
+    it; `direction` is inbound, outbound or missing; `outcome` and `status` are the vendor's words
+    in lower case. `is_automatic` marks machines' doings. `title` is a form's, campaign's or
+    subject's name.
+    """
+
+    system: str
+    activity: str
+    evidence_id: str
+    person_kind: str
+    person_record_id: str
+    at: Utc
+    created_at: Utc = _may_miss()
+    actor_id: str = _may_miss()
+    direction: str = _may_miss()
+    outcome: str = _may_miss()
+    status: str = _may_miss()
+    is_done: bool
+    is_automatic: bool
+    campaign_id: str = _may_miss()
+    title: str = _may_miss()
+
+
+class Users(Table):
+    """One row per Salesforce user: `zone` is an IANA name.
+
+    `is_human` is false for integration users.
+    """
+
+    user_id: str
+    zone: str = _may_miss()
+    is_active: bool
+    is_human: bool
+
+
+class StageChanges(Table):
+    """One row per value that a stage-like field of a record took: lifecycle, lead status.
+
+    Owner, deal stage.
+    """
+
+    system: str
+    kind: str
+    record_id: str
+    field: str
+    value: str = _may_miss()
+    changed_at: Utc
+
+
+class Rates(Table):
+    """Units of a currency per one unit of company currency from a date on; `rate` is text.
+
+    Never a float.
+    """
+
+    currency: str
+    starts_on: str
+    rate: str
+
+
+# Identity ----------------------------------------------------------------------------------------
+
+
+class Crosswalk(Table):
+    """One row per vendor record: which person, account or deal (`entity`) it is, by which rule.
+
+    `is_survivor` marks, per entity and system, the one record that carries amounts and counts.
+    `rank` orders the records of one entity in one system (0 = survivor).
+    """
+
+    entity: str
+    entity_id: str
+    system: str
+    kind: str
+    record_id: str
+    rule: str
+    score: float
+    evidence: str
+    is_survivor: bool
+    since: Utc
+
+
+# Lifecycle and clocks ----------------------------------------------------------------------------
+
+
+class Mqls(Table):
+    """One row per HubSpot contact and cycle that became an MQL under the definition in force."""
+
+    person_id: str
+    record_id: str
+    cycle: int
+    mql_at: Utc
+
+
+class Handoffs(Table):
+    """One row per person and cycle: marketing's pass to sales, before any clock is read.
+
+    The clock starts at `started_at`. `record_id` and `record_kind` name the Salesforce record that
+    carries it (missing when the person is not there). Evidence is the first listed human act at or
+    after the start.
+    """
+
+    handoff_id: str
+    person_id: str
+    cycle: int
+    tier: str
+    started_at: Utc
+    record_kind: str = _may_miss()
+    record_id: str = _may_miss()
+    owner_id: str = _may_miss()
+    zone: str
+    seen_at: Utc = _may_miss()
+    assigned_at: Utc = _may_miss()
+    touched_at: Utc = _may_miss()
+    evidence_id: str = _may_miss()
+    answer: str = _may_miss()
+    answer_reason: str = _may_miss()
+
+
+class HandoffStatus(Table):
+    """One row per handoff: when it is due and how it stands as of `now`.
+
+    `status` is on_time (touched at or before due), late (touched after, or not at all and due has
+    passed) or waiting. Seconds run from the start to the touch, or to `now` while there is none.
+    """
+
+    handoff_id: str
+    person_id: str
+    cycle: int
+    tier: str
+    record_kind: str = _may_miss()
+    record_id: str = _may_miss()
+    owner_id: str = _may_miss()
+    started_at: Utc
+    due_at: Utc
+    touched_at: Utc = _may_miss()
+    evidence_id: str = _may_miss()
+    status: str
+    is_breached: bool
+    working_seconds: int
+    clock_seconds: int
+    answer: str = _may_miss()
+    answer_reason: str = _may_miss()
+
+
+class Bridge(Table):
+    """One row per MQL contact: the one class it falls in, with rule and cause (rules.md 4)."""
+
+    record_id: str
+    person_id: str
+    mql_at: Utc
+    bridge_class: str
+    rule: str
+    detail: str
+
+
+# Journeys, credit, rewards -----------------------------------------------------------------------
+
+
+class Touches(Table):
+    """One row per touch of a person that the agreement counts."""
+
+    touch_id: str
+    person_id: str
+    touched_at: Utc
+    channel: str
+    team: str
+    campaign_id: str = _may_miss()
+
+
+class Deals(Table):
+    """One row per deal of ours (a Salesforce opportunity), with money exact in both currencies.
+
+    `state` is won, open or lost. `amount_minor` is in `currency`, `company_minor` in company
+    currency (rules A8). `closed_at` is when it was won (missing unless won); `credited_at` is the
+    end of the credit window: `closed_at` when won, the run's now when open. `period` is the period
+    of `closed_on`.
+    """
+
+    deal_id: str
+    record_id: str
+    account_id: str = _may_miss()
+    state: str
+    currency: str
+    amount_minor: int
+    company_minor: int
+    is_blank: bool
+    created_at: Utc = _may_miss()
+    lead_created_at: Utc = _may_miss()
+    closed_on: str = _may_miss()
+    closed_at: Utc = _may_miss()
+    credited_at: Utc = _may_miss()
+    period: str = _may_miss()
+
+
+class DealPeople(Table):
+    """One row per person on a deal; `how` is role, association or inferred (from the account)."""
+
+    deal_id: str
+    person_id: str
+    how: str
+
+
+class PathTouches(Table):
+    """One row per deal and touch that is inside the window, a touch once per deal.
+
+    In rules A2 order.
+    """
+
+    deal_id: str
+    touch_id: str
+    person_id: str
+    touched_at: Utc
+    channel: str
+    team: str
+    campaign_id: str = _may_miss()
+
+
+class Credits(Table):
+    """One row per model, deal and touch; a deal without a touch has one row of team `unknown`.
+
+    `credit_minor` is company currency, `credit_deal_minor` the deal's own; both add up to the
+    deal's amounts.
+    """
+
+    model: str
+    deal_id: str
+    touch_id: str = _may_miss()
+    person_id: str = _may_miss()
+    channel: str
+    team: str
+    campaign_id: str = _may_miss()
+    weight: float
+    credit_minor: int
+    credit_deal_minor: int
+
+
+class Pools(Table):
+    """One row per period: revenue, attainment, multiplier and pool in company minor units.
+
+    Fractions are text.
+    """
+
+    period: str
+    revenue_minor: int
+    attainment: str
+    multiplier: str
+    pool_minor: int
+
+
+class Rewards(Table):
+    """One row per period, participant and component.
+
+    What the calculation wants posted (rules.md 3).
+    """
+
+    computed_for: str
+    participant: str
+    component: str
+    reward_minor: int
+
+
+class DealRewards(Table):
+    """One row per period, deal and participant.
+
+    The part of a participant's pool share that this deal carries.
+    """
+
+    computed_for: str
+    deal_id: str
+    participant: str
+    reward_minor: int
+
+
+class Postings(Table):
+    """One row per posting: a signed difference, in the open period.
+
+    For the period it was computed for.
+    """
+
+    posting_period: str
+    computed_for: str
+    participant: str
+    component: str
+    reward_minor: int
+    debit: str
+    credit: str
+
+
+class Funnel(Table):
+    """One row per person in both or either system: the way from first contact to a won deal.
+
+    `source` missing means that nobody recorded one; the word "unknown" is a source that somebody
+    typed.
+    """
+
+    person_id: str
+    source: str = _may_miss()
+    first_seen_at: Utc = _may_miss()
+    won_on: str = _may_miss()
+    days_to_won: pd.Int64Dtype = _may_miss()
+
+
+# Writing -----------------------------------------------------------------------------------------
+
+
+class Writes(Table):
+    """One row per record and field that a plan changes; values are canonical text.
+
+    Missing is blank.
+    """
+
+    system: str
+    kind: str
+    record_id: str
+    field: str
+    before: str = _may_miss()
+    after: str = _may_miss()
+    reason: str
+
+
+class Rejects(Table):
+    """One row per record that a stage could not use, with the reason; it never stops the others."""
+
+    stage: str
+    system: str
+    record_id: str
+    reason: str
+
+
+class Alerts(Table):
+    """One row per message due: `alert_key` is the same for the same change of state.
+
+    So that it is said once.
+    """
+
+    alert_key: str
+    about_id: str
+    state: str
+    owner_id: str = _may_miss()
+    text: str

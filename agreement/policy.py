@@ -1,0 +1,397 @@
+"""The agreement as checked objects: the only place where a business decision lives."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
+from decimal import Decimal
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, available_timezones
+
+import holidays
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from agreement.errors import AgreementError
+
+DEFAULT_PATH = Path(__file__).with_name("default.yaml")
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+MODELS = ("first_touch", "last_touch", "linear")
+
+Model = Literal["first_touch", "last_touch", "linear"]
+Activity = Literal["call", "meeting", "email", "form", "click", "campaign"]
+Team = Literal["marketing", "sales"]
+
+_UNITS = {"m": 60, "h": 3600, "d": 86_400}
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, str) and (found := re.fullmatch(r"(\d+)([mhd])", value)):
+        return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+    if isinstance(value, timedelta):
+        return value
+    raise ValueError("a duration is a whole number and a unit, such as 30m, 4h or 2d")
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Share = Annotated[Decimal, Field(ge=0)]
+
+
+class Policy(BaseModel):
+    """A part of the agreement: frozen, and every key known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Parties(Policy):
+    """Who signs, by role."""
+
+    marketing: str
+    sales: str
+    witness: str
+
+
+class Holidays(Policy):
+    """Closed days: a country's public holidays and further ones."""
+
+    country: str | None = None
+    subdivision: str | None = None
+    extra: tuple[date, ...] = ()
+
+    @field_validator("country")
+    @classmethod
+    def know_the_country(cls, value: str | None) -> str | None:
+        """Refuse a country that the holidays library does not have."""
+        if value and value not in holidays.list_supported_countries():
+            raise ValueError("this country is not known; use a code such as US or DE, or null")
+        return value
+
+    def expand(self, years: range) -> tuple[date, ...]:
+        """List the closed days of these years, in order."""
+        found = set(self.extra)
+        if self.country:
+            found |= set(
+                holidays.country_holidays(self.country, subdiv=self.subdivision, years=years)
+            )
+        return tuple(sorted(found))
+
+
+def _hours(value: object) -> object:
+    if isinstance(value, str) and (found := re.fullmatch(r"(\d\d):(\d\d)-(\d\d):(\d\d)", value)):
+        start, end = int(found[1]) * 60 + int(found[2]), int(found[3]) * 60 + int(found[4])
+        if start < end <= 1440 and int(found[2]) < 60 and int(found[4]) < 60:
+            return start, end
+    if isinstance(value, tuple):
+        return value
+    raise ValueError("working hours are written as 08:00-18:00, from before to, 24:00 at most")
+
+
+Hours = Annotated[tuple[int, int], BeforeValidator(_hours)]
+
+
+class Calendar(Policy):
+    """Working time: windows per weekday (minutes since local midnight), holidays.
+
+    And the company's zone.
+    """
+
+    zone: str
+    fiscal_year_start: int = Field(ge=1, le=12)
+    week: Mapping[str, tuple[Hours, ...]]
+    holidays: Holidays
+
+    @field_validator("zone")
+    @classmethod
+    def know_the_zone(cls, value: str) -> str:
+        """Refuse a zone that is not an IANA name."""
+        if value not in available_timezones():
+            raise ValueError(f"zone {value!r} is not an IANA name; write one such as Europe/Berlin")
+        return value
+
+    @field_validator("week")
+    @classmethod
+    def know_the_days(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Refuse a word that is no weekday, and windows that overlap."""
+        for day, windows in value.items():
+            if day not in DAYS:
+                raise ValueError(f"{day!r} is no weekday; use {', '.join(DAYS)}")
+            ordered = sorted(windows)
+            if any(first[1] > second[0] for first, second in pairwise(ordered)):
+                raise ValueError(f"the hours of {day} overlap; write each open window once")
+        return value
+
+    @property
+    def zone_info(self) -> ZoneInfo:
+        """Give the company's zone."""
+        return ZoneInfo(self.zone)
+
+
+class Mql(Policy):
+    """When a contact becomes an MQL: the lifecycle stage, and what ends a cycle."""
+
+    stage: str
+    recycle_stages: tuple[str, ...]
+
+
+class Exclusion(Policy):
+    """A named rule that keeps an MQL from being handed over.
+
+    The address is of one of these domains.
+    """
+
+    name: str
+    email_domains: tuple[str, ...] = ()
+
+
+class Definitions(Policy):
+    """What the words mean."""
+
+    mql: Mql
+    exclusions: tuple[Exclusion, ...] = ()
+
+
+class Identity(Policy):
+    """What never links two records by itself."""
+
+    role_mailboxes: tuple[str, ...] = ()
+
+
+class Tier(Policy):
+    """A kind of handoff: what starts its clock and how long sales has, in working time."""
+
+    name: str
+    start: Literal["form", "mql"]
+    forms: tuple[str, ...] = ()
+    within: Duration = timedelta(0)
+    limit: Duration
+
+    @model_validator(mode="after")
+    def name_the_forms(self) -> Self:
+        """A clock that a form starts has to say which forms."""
+        if self.start == "form" and not self.forms:
+            raise ValueError(
+                f"tier {self.name!r} starts at a form; list words of the forms' names under forms"
+            )
+        return self
+
+
+class HumanTouch(Policy):
+    """An act that stops a clock: when it was done, or when it was booked."""
+
+    activity: Activity
+    direction: tuple[str, ...] = ()
+    at: Literal["done", "booked"] = "done"
+
+
+class Handoff(Policy):
+    """Marketing's pass to sales."""
+
+    tiers: tuple[Tier, ...] = Field(min_length=1)
+    human_touches: tuple[HumanTouch, ...] = Field(min_length=1)
+    accept: tuple[str, ...]
+    reject: tuple[str, ...]
+    reject_reason_field: str
+
+    @model_validator(mode="after")
+    def answer_once(self) -> Self:
+        """A status cannot be a yes and a no; the last tier has to catch every MQL."""
+        if both := set(self.accept) & set(self.reject):
+            raise ValueError(f"{sorted(both)} is in accept and in reject; keep it in one")
+        if self.tiers[-1].start != "mql":
+            raise ValueError("the last tier has to start at mql, so that every MQL has a clock")
+        return self
+
+
+class Automatic(Policy):
+    """Machines' doings: never a touch, never an answer. Words are compared in lower case."""
+
+    subjects: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    user_types: tuple[str, ...] = ()
+    user_names: tuple[str, ...] = ()
+
+
+class TouchRule(Policy):
+    """One line of the positive list: which activities are touches, of which team and channel.
+
+    Empty means any.
+    """
+
+    activity: Activity
+    direction: tuple[str, ...] = ()
+    outcome: tuple[str, ...] = ()
+    status: tuple[str, ...] = ()
+    team: Team
+    channel: str
+
+
+class Attribution(Policy):
+    """How a deal's amount is shared over its touches (rules.md 1)."""
+
+    window_days: int | None = Field(default=None, gt=0)
+    shared: Model
+    shown: tuple[Model, ...] = ()
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Give the shared model and those shown beside it, each once."""
+        return tuple(dict.fromkeys((self.shared, *self.shown)))
+
+
+class RewardRules(Policy):
+    """One pool for both teams (rules.md 3, without extras)."""
+
+    rate: Share
+    gate: Share
+    attainment_cap: Share
+    accelerator: Share
+    multiplier_cap: Share
+    joint: Literal["lower", "product"] = "lower"
+
+
+class Targets(Policy):
+    """What each team wants to reach per quarter, in company currency."""
+
+    marketing: Annotated[Decimal, Field(gt=0)]
+    sales: Annotated[Decimal, Field(gt=0)]
+
+
+class AlertRules(Policy):
+    """Where a message goes; addresses come from the environment."""
+
+    route: Literal["terminal", "webhook"]
+
+
+class Writeback(Policy):
+    """The fields that Tandem owns in both CRMs."""
+
+    prefix: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{1,14}$")]
+    digits: int = Field(ge=0, le=4)
+
+
+class Guards(Policy):
+    """What stops a run before its first write."""
+
+    source_shrunk: Annotated[Decimal, Field(ge=0, le=1)]
+
+
+class Agreement(Policy):
+    """The whole agreement, one version."""
+
+    id: str
+    version: int = Field(ge=1)
+    effective: date
+    parties: Parties
+    calendar: Calendar
+    definitions: Definitions
+    identity: Identity
+    handoff: Handoff
+    automatic: Automatic
+    touches: tuple[TouchRule, ...] = Field(min_length=1)
+    attribution: Attribution
+    rewards: RewardRules
+    targets: Targets
+    alerts: AlertRules
+    writeback: Writeback
+    guards: Guards
+
+    @cached_property
+    def name(self) -> str:
+        """Give the name that every result carries, such as `default v1`."""
+        return f"{self.id} v{self.version}"
+
+    @cached_property
+    def digest(self) -> str:
+        """Give a hash of the content.
+
+        So that a changed file with an old version number is noticed.
+        """
+        return hashlib.sha256(
+            json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()
+        ).hexdigest()
+
+
+def load_agreement(path: Path = DEFAULT_PATH) -> Agreement:
+    """Read and check an agreement file.
+
+    Raises:
+        AgreementError: one line per fault, each with file, line, what is wrong and what would be
+        right.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise AgreementError(
+            f"{path}: cannot be read ({error.strerror}). Set TANDEM_AGREEMENT to a file"
+        ) from error
+    try:
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise AgreementError(
+            f"{path}:{line}: not valid YAML: {error.problem}. Check indentation and quotes"
+        ) from error
+    if not isinstance(data, dict):
+        raise AgreementError(
+            f"{path}:1: an agreement is a mapping of blocks. Start from agreement/default.yaml"
+        )
+    try:
+        return Agreement.model_validate(data)
+    except ValidationError as error:
+        faults = [f"{path}:{_line(tree, fault['loc'])}: {_say(fault)}" for fault in error.errors()]
+        raise AgreementError("\n".join(faults)) from error
+
+
+def json_schema() -> dict[str, Any]:
+    """Give the JSON Schema of an agreement file, for editors."""
+    return Agreement.model_json_schema(mode="validation")
+
+
+def _line(tree: yaml.Node | None, location: tuple[int | str, ...]) -> int:
+    """Find the line of a fault: of its key where that exists.
+
+    Else of the nearest block around it.
+    """
+    node, line = tree, 1
+    for step in location:
+        found = next(_children(node, step), None)
+        if found is None:
+            break
+        line, node = found
+    return line
+
+
+def _children(node: yaml.Node | None, step: int | str) -> Iterator[tuple[int, yaml.Node]]:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == str(step):
+                yield key.start_mark.line + 1, value
+    elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        yield node.value[step].start_mark.line + 1, node.value[step]
+
+
+def _say(fault: Any) -> str:
+    where = ".".join(str(step) for step in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return (
+            f"{where}: this key is not known. Remove it, or spell it as in agreement/default.yaml"
+        )
+    if fault["type"] == "missing":
+        return f"{where}: this key is missing. Add it; agreement/default.yaml shows a value"
+    said = str(fault["msg"]).removeprefix("Value error, ")
+    given = fault.get("input")
+    shown = f" (found {given!r})" if isinstance(given, str | int | float) else ""
+    return f"{where}: {said}{shown}"

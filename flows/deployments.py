@@ -1,0 +1,74 @@
+"""Prefect's side of each job: the same stages as tasks, with retries, forms and schedule.
+
+Only this file imports Prefect; the command line answers without it.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from prefect import flow, runtime, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.tasks import Task
+
+from agreement.errors import VendorUnavailable
+from flows.night import Mode, night
+from flows.run import open_run
+
+_FOUR_HOURS = 4 * 3600
+
+
+def _is_worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Retry only what waiting can cure."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, VendorUnavailable)
+
+
+def as_task(work: Callable[..., Any], *arguments: Any) -> Any:
+    """Run one stage as a Prefect task.
+
+    The arguments stay in a closure: Prefect would otherwise walk every one of them looking for
+    futures.
+    """
+
+    @task(
+        name=work.__name__,
+        task_run_name=_task_name(work, arguments),
+        retries=2,
+        retry_delay_seconds=[10, 60],
+        retry_jitter_factor=0.5,
+        retry_condition_fn=_is_worth_retrying,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )
+    def stage() -> Any:
+        return work(*arguments)
+
+    return stage()
+
+
+def _task_name(work: Callable[..., Any], arguments: tuple[Any, ...]) -> str:
+    systems = [argument.system for argument in arguments if hasattr(argument, "system")]
+    return "-".join([work.__name__.replace("_", "-"), *systems])
+
+
+@flow(
+    name="nightly-sync",
+    flow_run_name="nightly-{mode}",
+    timeout_seconds=_FOUR_HOURS,
+    persist_result=False,
+)
+def nightly_sync(
+    mode: Mode = "plan", is_full: bool = False, as_of: datetime | None = None
+) -> dict[str, Any]:
+    """Pull both CRMs, reconcile, measure, plan, and (mode apply) write the shared numbers back.
+
+    Args:
+        mode: plan only shows what would be written; apply writes it.
+        is_full: read everything again instead of what changed since the last night.
+        as_of: the moment that counts as now; empty means the scheduled start.
+    """
+    moment = as_of or runtime.flow_run.scheduled_start_time
+    with open_run(as_of=moment, is_full=is_full) as run:
+        return night(run, mode, stage=as_task)

@@ -1,0 +1,36 @@
+"""The night: the order of its stages, once; `stage` decides how a stage is run."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from flows.deliver import deliver, settle
+from flows.measure import measure
+from flows.plan import plan_writes
+from flows.pull import pull
+from flows.reconcile import reconcile
+from flows.run import Run
+from flows.say import say_alerts
+from flows.summary import summarise
+
+Mode = Literal["plan", "apply"]
+Stage = Callable[..., Any]
+
+
+def call(work: Callable[..., Any], *arguments: Any) -> Any:
+    """Run a stage plainly, here and now."""
+    return work(*arguments)
+
+
+def night(run: Run, mode: Mode, stage: Stage = call) -> dict[str, Any]:
+    """Bring both CRMs to the numbers the agreement says they share; give the run's summary.
+
+    With mode `plan` nothing is written to a CRM and nobody is told anything.
+    """
+    stage(settle, run)
+    pulled = {crm.system: stage(pull, run, crm) for crm in run.crms}
+    known = stage(reconcile, run)
+    measures = stage(measure, run, known)
+    plan = stage(plan_writes, run, known, measures)
+    written = stage(deliver, run, plan) if mode == "apply" else {}
+    said = stage(say_alerts, run, measures) if mode == "apply" else 0
+    return summarise(run, pulled, known, measures, plan, written, said)
