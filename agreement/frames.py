@@ -43,7 +43,10 @@ def as_text(values: object) -> pd.Series:
 def empty(table: type[Table]) -> pd.DataFrame:
     """Give a table without rows that passes its own check."""
     columns = table.to_schema().columns
-    types = {name: str(column.dtype).replace("string", "str") for name, column in columns.items()}
+    types = {
+        name: "str" if str(column.dtype).startswith("string") else str(column.dtype)
+        for name, column in columns.items()
+    }
     return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in types.items()})
 
 

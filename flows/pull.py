@@ -11,7 +11,7 @@ from transforms.normalise import ASSOCIATED, FIELDS, HISTORY_FIELDS, fields_to_p
 
 from agreement.errors import AccessError, GuardStopped
 from agreement.records import Window
-from agreement.written_fields import field_definitions
+from flows.provision import our_fields
 from flows.run import Run
 
 log = logging.getLogger(__name__)
@@ -74,8 +74,7 @@ def wanted_fields(run: Run, system: str, kind: str) -> Sequence[str]:
 
     To see what stands there.
     """
-    writeback = run.agreement.writeback
-    ours = field_definitions(system, kind, writeback.prefix, writeback.digits)
+    ours = our_fields(run.agreement, system, kind)
     return (*fields_to_pull(run.agreement, system, kind), *(field.name for field in ours))
 
 

@@ -1,22 +1,27 @@
 """One run: what every stage needs, opened once and closed whatever happens."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from connectors import alerts
 from connectors.clock import utc_now
 from connectors.crm import Crm
 from connectors.hubspot import HubSpot
 from connectors.salesforce import Salesforce
 from connectors.settings import Settings, load_settings
 
+from pydantic import SecretStr
+
 from agreement.errors import TandemError
 from agreement.policy import Agreement, load_agreement
 from connectors.store import Store
 
 log = logging.getLogger(__name__)
+
+Tell = Callable[[str, str, str, SecretStr | None], None]
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,7 @@ class Run:
     salesforce: Salesforce
     settings: Settings
     is_full: bool = False
+    tell: Tell = alerts.deliver
     summary: dict[str, object] = field(default_factory=dict)
 
     @property
@@ -56,7 +62,11 @@ def agreement_in_force(settings: Settings) -> Agreement:
 
 @contextmanager
 def open_run(
-    settings: Settings | None = None, *, as_of: datetime | None = None, is_full: bool = False
+    settings: Settings | None = None,
+    *,
+    as_of: datetime | None = None,
+    is_full: bool = False,
+    tell: Tell = alerts.deliver,
 ) -> Iterator[Run]:
     """Open a run: agreement, store, lock, both CRMs; record how it ended, also when it failed.
 
@@ -73,7 +83,7 @@ def open_run(
         run_id = store.start_run(
             as_of=moment, agreement_version=agreement.name, started_at=started_at
         )
-        run = Run(run_id, moment, agreement, store, hubspot, salesforce, settings, is_full)
+        run = Run(run_id, moment, agreement, store, hubspot, salesforce, settings, is_full, tell)
         try:
             yield run
         except BaseException as error:

@@ -1,0 +1,48 @@
+"""Render the scoreboard: one self-contained page, no network, from the night's summary."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from agreement.money import format_minor, minor_digits
+
+_HERE = Path(__file__).parent
+
+
+def write_scoreboard(summary: Mapping[str, Any], path: Path) -> Path:
+    """Write the page of one night's figures; give its path. The folder is made when missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(render_scoreboard(summary), encoding="utf-8")
+    return path
+
+
+def render_scoreboard(summary: Mapping[str, Any]) -> str:
+    """Render the page; amounts are shown in company currency, shares with their counts."""
+    environment = Environment(
+        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined
+    )
+    currency = summary["currency"]
+    environment.filters["money"] = lambda minor: _money(minor, currency)
+    environment.filters["count"] = lambda number: f"{number:,}"
+    environment.filters["duration"] = _duration
+    environment.filters["percent"] = lambda part, whole: f"{part / whole:.1%}" if whole else "-"
+    environment.filters["width"] = lambda part, whole: (
+        f"{max(0.0, part / whole) * 100:.2f}" if whole else "0"
+    )
+    return environment.get_template("scoreboard.html").render(summary=summary)
+
+
+def _money(minor: int, currency: str) -> str:
+    digits = minor_digits(currency)
+    whole, _, rest = format_minor(abs(minor), digits).partition(".")
+    cents = f".{rest.ljust(digits, '0')}" if digits else ""
+    return f"{'-' if minor < 0 else ''}{int(whole):,}{cents} {currency}"
+
+
+def _duration(seconds: int | None) -> str:
+    if seconds is None:
+        return "more than was ever reached"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02d} min"

@@ -1,0 +1,181 @@
+"""What the roads to both vendors share: addresses, pace, budget, repeats.
+
+A vendor's answer becomes one of our errors where it is read, in the vendor's own connector; nothing
+here knows what a request says.
+"""
+
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from agreement.errors import BadInput, VendorUnavailable
+
+T = TypeVar("T")
+
+_LONGEST_WAIT_SECONDS = 60.0
+
+
+def is_loopback(host: str | None) -> bool:
+    """Tell whether a host name is this machine: `localhost` or a loopback address."""
+    if host is None:
+        return False
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_url(setting: str, url: str) -> str:
+    """Accept https anywhere and plain http on loopback; give the address without a trailing slash.
+
+    Raises:
+        BadInput: anything else. The address itself is not repeated, since it may hold a secret.
+    """
+    try:
+        parts = urlsplit(url)
+        is_known = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_known = False
+    if not is_known or parts.scheme not in {"http", "https"}:
+        raise BadInput(f"{setting} is no web address; write one such as https://example.com")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise BadInput(
+            f"{setting} is plain http to another machine, where a token could be read; use https"
+        )
+    return url.rstrip("/")
+
+
+class Pacer:
+    """Let at most `count` requests pass in any `seconds`; shared by threads. None lets all pass."""
+
+    def __init__(
+        self,
+        count: int | None,
+        seconds: float,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._count, self._seconds = count, seconds
+        self._monotonic, self._sleep = monotonic, sleep
+        self._passed: deque[float] = deque(maxlen=count or 1)
+        self._lock = threading.Lock()
+
+    def wait(self) -> None:
+        """Return when one more request may leave.
+
+        The moment is reserved under the lock and slept outside it, so that threads queue in order.
+        """
+        if self._count is None:
+            return
+        with self._lock:
+            now = self._monotonic()
+            is_full = len(self._passed) == self._count
+            moment = max(now, self._passed[0] + self._seconds) if is_full else now
+            self._passed.append(moment)
+        if moment > now:
+            self._sleep(moment - now)
+
+
+class Budget:
+    """The requests that one run may send to one vendor. None is without end."""
+
+    def __init__(self, system: str, limit: int | None = None) -> None:
+        self.system, self.limit, self.spent = system, limit, 0
+        self._lock = threading.Lock()
+
+    def spend(self) -> None:
+        """Count one request.
+
+        Raises:
+            VendorUnavailable: the run's share is used up; nothing was sent.
+        """
+        with self._lock:
+            if self.limit is not None and self.spent >= self.limit:
+                raise VendorUnavailable(
+                    self.system,
+                    f"this run's share of {self.limit:,} requests is used up",
+                    "The next run goes on where this one stopped.",
+                )
+            self.spent += 1
+
+
+class Again(Exception):
+    """The request failed in a way that waiting can cure.
+
+    `after_seconds` is what the vendor asked for. `is_refused` says that the vendor did nothing with
+    it (a limit, a lock), so that even a creation may be repeated.
+    """
+
+    def __init__(
+        self,
+        error: VendorUnavailable,
+        *,
+        after_seconds: float | None = None,
+        is_refused: bool = False,
+    ) -> None:
+        super().__init__(error, after_seconds, is_refused)
+        self.error, self.after_seconds, self.is_refused = error, after_seconds, is_refused
+
+
+class Road:
+    """The road to one vendor: each request waits its turn, is counted, is repeated if harmless."""
+
+    def __init__(
+        self,
+        budget: Budget,
+        pacers: dict[str, Pacer],
+        *,
+        attempts: int = 5,
+        sleep: Callable[[float], None] = time.sleep,
+        seed: int = 0,
+    ) -> None:
+        self.budget, self.pacers, self.attempts = budget, pacers, attempts
+        self._sleep, self._jitter = sleep, random.Random(seed)  # noqa: S311 - spreads retries only
+
+    @property
+    def calls(self) -> int:
+        """Count the requests sent."""
+        return self.budget.spent
+
+    def travel(
+        self, send: Callable[[], T], *, is_repeatable: bool, lanes: Sequence[str] = ("all",)
+    ) -> T:
+        """Send one request; repeat it with growing, jittered waits while it says `Again`.
+
+        Args:
+            send: does the request and raises `Again`, or one of our errors, on a failed answer.
+            is_repeatable: doing it twice is the same as once (reads, setting values).
+            lanes: the pacers that apply.
+
+        Raises:
+            VendorUnavailable: it did not work in the end, or the vendor asks for a longer wait than
+                a run should sleep.
+        """
+        attempt = 0
+        while True:
+            attempt += 1
+            self.budget.spend()
+            for lane in lanes:
+                self.pacers[lane].wait()
+            try:
+                return send()
+            except Again as again:
+                wait = self._wait_before(attempt, again, is_repeatable=is_repeatable)
+                if wait is None:
+                    raise again.error from None
+                self._sleep(wait)
+
+    def _wait_before(self, attempt: int, again: Again, *, is_repeatable: bool) -> float | None:
+        if attempt >= self.attempts or not (is_repeatable or again.is_refused):
+            return None
+        growing = 0.5 * 2.0 ** (attempt - 1) * (0.5 + self._jitter.random())
+        wait = growing if again.after_seconds is None else again.after_seconds
+        return wait if wait <= _LONGEST_WAIT_SECONDS else None

@@ -1,0 +1,183 @@
+"""`tandem`: the same jobs from the command line. Nothing heavy is imported before a command runs."""
+
+import difflib
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from agreement.errors import TandemError
+
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
+
+class Instant(click.ParamType):
+    """An ISO 8601 instant with its offset, such as 2026-11-17T09:15:00Z."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> datetime:
+        """Read the instant; a time without an offset is refused, since nobody knows which it is."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no ISO 8601 time; write one such as 2026-11-17T09:15:00Z")
+        if moment.tzinfo is None:
+            self.fail(f"{value!r} has no offset; add Z or one such as -05:00")
+        return moment
+
+
+class Tandem(click.Group):
+    """The command group: every error is one clear line and a stable exit code."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Find the command; suggest the nearest name for one that does not exist."""
+        name = args[0]
+        if self.get_command(ctx, name) is None:
+            near = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise click.UsageError(f"there is no command {name!r}.{hint} See tandem --help.")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Tandem, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-v", "--verbose", is_flag=True, help="Show one log line per decision and delivery.")
+@click.version_option(package_name="tandem", message="tandem %(version)s")
+def tandem(verbose: bool) -> None:
+    """Sales and marketing on one machine: one agreement, one truth, one pool."""
+    level = logging.INFO if verbose else logging.WARNING
+    logging.basicConfig(level=level, stream=sys.stderr, format=_LOG_FORMAT)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+_json = click.option(
+    "--json", "is_json", is_flag=True, help="Print one JSON object on standard output."
+)
+
+
+@tandem.command()
+@click.option("--people", default=2000, show_default=True, type=click.IntRange(50, 1_000_000))
+@click.option("--seed", default=7, show_default=True, help="The same seed makes the same company.")
+@click.option(
+    "--out",
+    default="out",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the scoreboard page and the demo's database.",
+)
+@_json
+def demo(people: int, seed: int, out: Path, is_json: bool) -> None:
+    """Run the night twice on two local CRMs with a seeded company, and score it against the truth."""
+    from flows.demo import demo as run_demo
+    from flows.show import show_demo
+
+    result = run_demo(people=people, seed=seed, out=out, say=_progress)
+    _print(result, is_json, show_demo)
+
+
+@tandem.command()
+@click.option("--dry-run", is_flag=True, help="Compute and show everything; write nothing.")
+@click.option("--full", "is_full", is_flag=True, help="Read everything again, not only changes.")
+@click.option("--as-of", type=Instant(), help="The moment that counts as now; default: now.")
+@_json
+def sync(dry_run: bool, is_full: bool, as_of: datetime | None, is_json: bool) -> None:
+    """Run the night against the CRMs that the environment names.
+
+    Pulls both, reconciles, measures, and writes the shared numbers back.
+    """
+    from flows.night import night
+    from flows.run import open_run
+    from flows.show import show_night
+
+    with open_run(as_of=as_of, is_full=is_full) as run:
+        summary = night(run, "plan" if dry_run else "apply", stage=_shown_stage)
+    _print(summary, is_json, show_night)
+
+
+@tandem.command()
+@click.option(
+    "--apply", "is_applied", is_flag=True, help="Create the fields; without it, only show."
+)
+@_json
+def provision(is_applied: bool, is_json: bool) -> None:
+    """Show, and with --apply create, the fields that Tandem writes in both CRMs."""
+    from connectors.settings import load_settings
+
+    from flows.provision import provision as run_provision
+    from flows.run import agreement_in_force, connect
+    from flows.show import show_provision
+
+    settings = load_settings()
+    agreement = agreement_in_force(settings)
+    rows = run_provision(connect(settings), agreement, is_applied=is_applied)
+    _print(
+        {"is_applied": is_applied, "objects": [vars(row) for row in rows]}, is_json, show_provision
+    )
+
+
+@tandem.command()
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of an agreement file.")
+def agreement(path: Path | None, schema: bool) -> None:
+    """Check an agreement file (default: the one in force), or print its schema."""
+    from connectors.settings import load_settings
+
+    from agreement.policy import json_schema, load_agreement
+
+    if schema:
+        click.echo(json.dumps(json_schema(), indent=2))
+        return
+    chosen = path or load_settings().agreement
+    checked = load_agreement(chosen) if chosen else load_agreement()
+    click.echo(f"{checked.name} is valid, in force from {checked.effective}.")
+
+
+def main() -> None:
+    """Run the command line; print an error of ours as one line and exit with its code."""
+    try:
+        code = tandem.main(standalone_mode=False)
+    except click.UsageError as error:
+        _fail(error.format_message(), 2)
+    except click.exceptions.Abort:
+        _fail("stopped", 130)
+    except TandemError as error:
+        _fail(str(error), error.exit_code)
+    else:
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo(f"tandem: {message}", err=True)
+    sys.exit(code)
+
+
+def _print(result: Mapping[str, Any], is_json: bool, show: Any) -> None:
+    if is_json:
+        import orjson
+
+        click.echo(
+            orjson.dumps(result, option=orjson.OPT_SORT_KEYS | orjson.OPT_SERIALIZE_NUMPY).decode()
+        )
+    else:
+        click.echo(show(result))
+
+
+def _progress(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _shown_stage(work: Any, *arguments: Any) -> Any:
+    systems = " ".join(argument.system for argument in arguments if hasattr(argument, "system"))
+    _progress(f"  {work.__name__.replace('_', ' ')} {systems}".rstrip())
+    return work(*arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""What a person reads on the terminal: aligned, with units, and no more than a screen."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from agreement.money import format_minor, minor_digits
+
+_BAR = 24
+
+
+def show_night(summary: Mapping[str, Any]) -> str:
+    """Show one night: what was read, matched, late, credited and written."""
+    return "\n".join(
+        [
+            f"Tandem night {summary['run_id']}   as of {summary['as_of']}   {summary['agreement']}",
+            "",
+            *_pulled(summary),
+            *_matched(summary),
+            *_clocks(summary),
+            *_credit(summary),
+            *_written(summary),
+        ]
+    )
+
+
+def show_demo(result: Mapping[str, Any]) -> str:
+    """Show the demo: the night, then how it agrees with the seeded truth."""
+    links, truth = result["links"], result["truth"]
+    handoffs = " ".join(
+        f"{name} {result['handoffs'][name]:,}/{truth['handoffs'][name]:,}"
+        for name in ("on_time", "late", "waiting")
+    )
+    return "\n".join(
+        [
+            show_night(result),
+            "",
+            "Against the seeded truth",
+            f"  links       {links['true']:,} right, {links['false']:,} wrong, {links['missed']:,} missed"
+            " (e-mail and stored ids only)",
+            f"  handoffs    {handoffs} (ours/truth)",
+            f"  booked      {_tick(result['booked_minor'] == truth['booked_minor'])}"
+            " equal to the truth, to the unit",
+            f"  API calls   {_calls(result)}",
+            f"  second run  {result['second_night_writes']} writes",
+            "",
+            f"Scoreboard: {result['page']}",
+        ]
+    )
+
+
+def show_provision(result: Mapping[str, Any]) -> str:
+    """Show which fields are there and which are missing, per vendor object."""
+    lines = [_provision_line(row) for row in result["objects"]]
+    missing = sum(len(row["missing"]) for row in result["objects"])
+    if missing and not result["is_applied"]:
+        lines += ["", f"{missing} fields missing. Nothing created; add --apply."]
+    return "\n".join(lines)
+
+
+def _provision_line(row: Mapping[str, Any]) -> str:
+    name = f"{row['system']:<11}{row['kind']:<12}"
+    if row["is_object_absent"]:
+        return f"{name}not available to this token; skipped"
+    parts = [f"{len(row['there']):>3} there"]
+    if row["created"]:
+        parts.append(f"{len(row['created'])} of them just created")
+    if row["missing"]:
+        parts.append(f"{len(row['missing'])} missing: {', '.join(row['missing'])}")
+    return name + ", ".join(parts)
+
+
+def _pulled(summary: Mapping[str, Any]) -> list[str]:
+    lines = ["Pulled"]
+    for system, counts in summary["pulled"].items():
+        shown = [f"{kind.replace('_', ' ')} {count:,}" for kind, count in counts.items() if count]
+        lines += _wrapped(f"  {system:<12}", shown or ["nothing changed"])
+    return lines
+
+
+def _matched(summary: Mapping[str, Any]) -> list[str]:
+    bridge = ", ".join(f"{name} {count:,}" for name, count in summary["bridge"].items())
+    return [
+        "Matched",
+        f"  people      {summary['people']:,}, of them {summary['linked_people']:,} in both CRMs",
+        f"  MQL bridge  {sum(summary['bridge'].values()):,} = {bridge or 'none'}",
+    ]
+
+
+def _clocks(summary: Mapping[str, Any]) -> list[str]:
+    handoffs, clocks = summary["handoffs"], summary["clocks"]
+    total = sum(handoffs[name] for name in ("on_time", "late", "waiting"))
+    return [
+        "Handoffs (people in both CRMs)",
+        *(
+            f"  {label:<12}{handoffs[name]:>7,}  {_share_bar(handoffs[name], total)}"
+            for name, label in (("on_time", "on time"), ("late", "late"), ("waiting", "waiting"))
+        ),
+        f"  within limit {clocks['share_within_limit_ppm'] / 10_000:.1f} % of all {clocks['count']:,} clocks;"
+        f" median {_duration(clocks['median_working_seconds'])} of working time",
+    ]
+
+
+def _credit(summary: Mapping[str, Any]) -> list[str]:
+    booked = summary["booked_minor"]
+    teams = summary["credit_by_team_minor"]
+    rewards = summary["reward_by_participant_minor"]
+    return [
+        "Credit of won deals",
+        f"  booked      {_money(summary, booked)} = credited {_money(summary, summary['credited_minor'])}",
+        *(
+            f"  {team:<12}{_money(summary, minor):>18}  {_share_bar(minor, booked)}"
+            for team, minor in teams.items()
+        ),
+        "Rewards",
+        f"  pool        {_money(summary, summary['pool_minor'])}"
+        + (
+            " = " + " + ".join(f"{who} {_money(summary, minor)}" for who, minor in rewards.items())
+            if rewards
+            else ""
+        ),
+    ]
+
+
+def _written(summary: Mapping[str, Any]) -> list[str]:
+    lines = ["Written" if summary["written"] else "Planned, nothing written"]
+    for system, counts in (summary["written"] or summary["planned"]).items():
+        shown = [f"{kind} {count:,}" for kind, count in counts.items()]
+        lines += _wrapped(f"  {system:<12}", shown or ["nothing to write"])
+    if summary["refused"]:
+        lines.append(f"  {summary['refused']:,} records refused; reasons are in the outbox")
+    for where, count in summary["missing_fields"].items():
+        lines.append(f"  {count} fields missing on {where}: run `tandem provision --apply`")
+    for reject in summary["rejects"]:
+        lines.append(f"  left out {reject['system']} {reject['record_id']}: {reject['reason']}")
+    lines.append(f"Alerts sent   {summary['alerts_sent']:,}")
+    return lines
+
+
+def _calls(result: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{system} {calls:,} (floor {result['api_floor'][system]:,})"
+        for system, calls in result["api_calls"].items()
+    )
+
+
+def _wrapped(head: str, items: Sequence[str], width: int = 96) -> list[str]:
+    lines, line = [], head
+    for index, item in enumerate(items):
+        text = item + ("," if index < len(items) - 1 else "")
+        if len(line) + len(text) + 1 > width:
+            lines.append(line.rstrip())
+            line = " " * len(head)
+        line += text + " "
+    return [*lines, line.rstrip()]
+
+
+def _share_bar(part: int, whole: int) -> str:
+    share = part / whole if whole else 0.0
+    filled = max(0, min(_BAR, round(share * _BAR)))
+    return f"{'#' * filled}{'.' * (_BAR - filled)} {share:6.1%}"
+
+
+def _money(summary: Mapping[str, Any], minor: int) -> str:
+    digits = minor_digits(summary["currency"])
+    whole, _, rest = format_minor(abs(minor), digits).partition(".")
+    sign = "-" if minor < 0 else ""
+    return f"{sign}{int(whole):,}{'.' + rest.ljust(digits, '0') if digits else ''} {summary['currency']}"
+
+
+def _duration(seconds: int | None) -> str:
+    if seconds is None:
+        return "more than was ever reached"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02d} min"
+
+
+def _tick(is_true: bool) -> str:
+    return "yes," if is_true else "NO, not"

@@ -1,0 +1,107 @@
+"""The run's summary: the figures that people and `--json` see, all from the night's own tables."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from transforms.funnel import funnel_summary
+from transforms.sla import sla_figures
+
+from flows.measure import Measures
+from flows.plan import Plan
+from flows.reconcile import Known
+from flows.run import Run
+
+Counts = Mapping[str, Mapping[str, int]]
+
+
+def summarise(
+    run: Run,
+    pulled: Counts,
+    known: Known,
+    measures: Measures,
+    plan: Plan,
+    written: Counts,
+    alerts_sent: int,
+) -> dict[str, Any]:
+    """Give the night's figures as one object: counts, and amounts in minor units of company currency.
+
+    `planned` counts records; `written` counts records that the CRM confirmed. Booked and credited are over
+    won deals, unknown counted in, and are equal.
+    """
+    won = measures.deals[measures.deals["state"] == "won"]
+    credited = measures.shared_credits.merge(won[["deal_id"]], on="deal_id")
+    summary = {
+        "run_id": run.run_id,
+        "as_of": run.as_of.isoformat(),
+        "agreement": run.agreement.name,
+        "currency": known.company_currency,
+        "people": int(
+            known.crosswalk.loc[known.crosswalk["entity"] == "person", "entity_id"].nunique()
+        ),
+        "pulled": {system: dict(counts) for system, counts in pulled.items()},
+        "linked_people": _linked(known.crosswalk),
+        "bridge": _counts(measures.bridge["bridge_class"]),
+        "handoffs": handoff_counts(measures, known),
+        "clocks": sla_figures(measures.status),
+        "funnel": funnel_summary(measures.funnel, run.agreement.calendar.zone),
+        "deals": _counts(measures.deals["state"]),
+        "blank_amounts": sorted(won.loc[won["is_blank"], "record_id"]),
+        "booked_minor": int(won["company_minor"].sum()),
+        "credited_minor": int(credited["credit_minor"].sum()),
+        "credit_by_team_minor": _sums(credited, "team", "credit_minor"),
+        "credit_by_channel_minor": _sums(credited, "channel", "credit_minor"),
+        "pools": measures.pools.to_dict("records"),
+        "pool_minor": int(measures.pools["pool_minor"].sum()),
+        "rewards_minor": int(measures.rewards["reward_minor"].sum()),
+        "reward_by_participant_minor": _sums(measures.rewards, "participant", "reward_minor"),
+        "rejects": measures.rejects.to_dict("records"),
+        "plan_id": plan.plan_id,
+        "planned": planned_counts(plan),
+        "missing_fields": dict(plan.missing_fields),
+        "written": {system: dict(counts) for system, counts in written.items()},
+        "refused": run.store.refused(run.run_id),
+        "alerts_sent": alerts_sent,
+        "api_calls": {crm.system: crm.calls for crm in run.crms},
+    }
+    run.summary.update(summary)
+    return summary
+
+
+def handoff_counts(measures: Measures, known: Known) -> dict[str, int]:
+    """Count handoffs of people linked in both CRMs by status; the others stand under `unlinked`."""
+    linked = measures.status["person_id"].isin(linked_people(known.crosswalk))
+    status = measures.status.loc[linked, "status"]
+    return {
+        **{name: int((status == name).sum()) for name in ("on_time", "late", "waiting")},
+        "unlinked": int((~linked).sum()),
+    }
+
+
+def linked_people(crosswalk: pd.DataFrame) -> pd.Index:
+    """List the people who have a record in both CRMs."""
+    people = crosswalk[crosswalk["entity"] == "person"]
+    systems = people.groupby("entity_id")["system"].nunique()
+    return systems.index[systems > 1]
+
+
+def planned_counts(plan: Plan) -> dict[str, dict[str, int]]:
+    """Count the records that a plan changes, per system and object."""
+    records = plan.writes.drop_duplicates(["system", "kind", "record_id"])
+    counts: dict[str, dict[str, int]] = {}
+    for (system, kind), count in records.groupby(["system", "kind"]).size().items():
+        counts.setdefault(system, {})[kind] = int(count)
+    return counts
+
+
+def _linked(crosswalk: pd.DataFrame) -> int:
+    return len(linked_people(crosswalk))
+
+
+def _counts(values: pd.Series) -> dict[str, int]:
+    return {str(value): int(count) for value, count in values.value_counts().sort_index().items()}
+
+
+def _sums(frame: pd.DataFrame, by: str, amount: str) -> dict[str, int]:
+    sums = frame.groupby(by)[amount].sum().sort_index()
+    return {str(name): int(total) for name, total in sums.items()}

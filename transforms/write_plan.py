@@ -1,0 +1,430 @@
+"""Desired minus current: what should stand on every record, and the writes that are missing.
+
+Desired tables hold one row per vendor record and one column per field of
+`agreement/written_fields.csv`, as canonical text; missing is blank. Which record carries a number
+is decided here (rules.md, section 6): a `status` field goes to every record of a person, account
+or deal; a `sum` field to its survivor in each system and 0 to the others, so that sums in a CRM
+are right. A converted lead gets nothing, its contact does.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from agreement.frames import (
+    Credits,
+    Crosswalk,
+    DataFrame,
+    DealRewards,
+    Deals,
+    HandoffStatus,
+    PathTouches,
+    People,
+    Touches,
+    Writes,
+    as_text,
+    empty,
+)
+from agreement.money import amount_texts, minor_digits
+from agreement.policy import Agreement
+from agreement.written_fields import Entity, fields_of, vendor_name
+
+RecordKind = tuple[str, str]
+Desired = dict[RecordKind, pd.DataFrame]
+
+_DAY_SECONDS = 86_400
+_OTHER = {"hubspot": "salesforce", "salesforce": "hubspot"}
+
+
+def write_plan(
+    desired: Mapping[RecordKind, pd.DataFrame],
+    current: Mapping[RecordKind, pd.DataFrame],
+    prefix: str,
+) -> DataFrame[Writes]:
+    """Give every field whose desired value differs from what stands there.
+
+    Args:
+        desired: per (system, kind), `record_id` and our field names without prefix.
+        current: per (system, kind), `record_id` and the vendor's names of our fields, as far as the
+            CRM has them. A record or field that is not in it is not written.
+        prefix: of our fields in both CRMs.
+
+    One row per record and field, sorted by system, kind, record and field. A blank desired value
+    clears the field. Applying the writes and planning again gives none.
+    """
+    pieces = [
+        _differences(key, desired[key], current[key], prefix)
+        for key in sorted(desired.keys() & current.keys())
+    ]
+    pieces = [piece for piece in pieces if len(piece)]
+    if not pieces:
+        return Writes.validate(empty(Writes), lazy=True)
+    writes = pd.concat(pieces, ignore_index=True)
+    order = ["system", "kind", "record_id", "field"]
+    return Writes.validate(writes.sort_values(order, ignore_index=True), lazy=True)
+
+
+def _differences(
+    key: RecordKind, desired: pd.DataFrame, current: pd.DataFrame, prefix: str
+) -> pd.DataFrame:
+    system, kind = key
+    names = {
+        name: vendor_name(system, prefix, name) for name in desired.columns if name != "record_id"
+    }
+    there = {name: field for name, field in names.items() if field in current.columns}
+    alive = current
+    if "is_deleted" in current.columns:
+        alive = current[~current["is_deleted"].astype(bool)]
+    both = desired.merge(alive[["record_id", *there.values()]], on="record_id")
+    pieces = [_changed(both, name, field) for name, field in there.items()]
+    if not pieces:
+        return empty(Writes)
+    changed = pd.concat(pieces, ignore_index=True)
+    reason = f"{kind} field owned by Tandem"
+    return changed.assign(
+        system=pd.Series(system, index=changed.index, dtype="str"),
+        kind=pd.Series(kind, index=changed.index, dtype="str"),
+        reason=pd.Series(reason, index=changed.index, dtype="str"),
+    )[list(Writes.to_schema().columns)]
+
+
+def _changed(both: pd.DataFrame, name: str, field: str) -> pd.DataFrame:
+    before, after = as_text(both[field]), as_text(both[name])
+    is_same = (before == after) | (before.isna() & after.isna())
+    rows = both.loc[~is_same, ["record_id"]]
+    return rows.assign(
+        field=pd.Series(field, index=rows.index, dtype="str"),
+        before=before[~is_same],
+        after=after[~is_same],
+    )
+
+
+# People ------------------------------------------------------------------------------------------
+
+
+def desired_person(
+    crosswalk: DataFrame[Crosswalk],
+    people: DataFrame[People],
+    touches: DataFrame[Touches],
+    status: DataFrame[HandoffStatus],
+    shared: DataFrame[Credits],
+    deals: DataFrame[Deals],
+    agreement: Agreement,
+    digits: int,
+) -> Desired:
+    """Say what every contact and lead should carry about its human.
+
+    Days are of the agreement's zone; amounts are company currency with `digits` decimals.
+    """
+    zone = agreement.calendar.zone
+    known = _span(touches, "person_id", zone)
+    known = known.join(_touch_counts(touches), how="outer")
+    known = known.join(_latest_handoff(status), how="outer")
+    known = known.join(_credit_by_state(shared, deals, "person_id", digits), how="outer")
+    records = _records(crosswalk, "person")
+    converted = people.loc[people["converted_to"].notna(), ["system", "kind", "record_id"]]
+    records = _without(records, converted)
+    records = _with_partner(records)
+    table = records.join(known, on="entity_id")
+    return _by_kind("person", table, agreement.name)
+
+
+def _span(touches: pd.DataFrame, key: str, zone: str) -> pd.DataFrame:
+    """Give the first and last touch (channel and day) per key; ties by touch id."""
+    ordered = touches.sort_values(["touched_at", "touch_id"])
+    ordered = ordered.assign(on=_days(ordered["touched_at"], zone))
+    first = ordered.groupby(key)[["channel", "on"]].first()
+    last = ordered.groupby(key)[["channel", "on"]].last()
+    return pd.DataFrame(
+        {
+            "first_touch_channel": first["channel"],
+            "first_touch_on": first["on"],
+            "last_touch_channel": last["channel"],
+            "last_touch_on": last["on"],
+        }
+    )
+
+
+def _touch_counts(touches: pd.DataFrame) -> pd.DataFrame:
+    counts = _wide(touches.assign(count=1), "person_id", "team", "count")
+    return pd.DataFrame(
+        {f"{team}_touches": _whole(_column(counts, team)) for team in ("marketing", "sales")},
+        index=counts.index,
+    )
+
+
+def _latest_handoff(status: DataFrame[HandoffStatus]) -> pd.DataFrame:
+    latest = status.sort_values(["started_at", "cycle"]).drop_duplicates("person_id", keep="last")
+    return pd.DataFrame(
+        {
+            "handoff_status": latest["status"].to_numpy(),
+            "handoff_due_at": _instants(latest["due_at"]).to_numpy(),
+            "lead_answer": latest["answer"].to_numpy(),
+            "lead_answer_reason": latest["answer_reason"].to_numpy(),
+        },
+        index=pd.Index(latest["person_id"]),
+    )
+
+
+def _credit_by_state(
+    shared: DataFrame[Credits], deals: DataFrame[Deals], key: str, digits: int
+) -> pd.DataFrame:
+    """Add up shared credit per key over won and over open deals, as text."""
+    rows = shared.merge(deals[["deal_id", "state"]], on="deal_id").dropna(subset=[key])
+    sums = _wide(rows, key, "state", "credit_minor")
+    return pd.DataFrame(
+        {
+            f"credit_{state}": amount_texts(_column(sums, state), digits)
+            for state in ("won", "open")
+        },
+        index=sums.index,
+    )
+
+
+def _with_partner(records: pd.DataFrame) -> pd.DataFrame:
+    """Add the match and the survivor's id in the other CRM."""
+    survivors = records[records["is_survivor"]]
+    partner = pd.DataFrame(
+        {
+            "entity_id": survivors["entity_id"],
+            "system": survivors["system"].map(_OTHER),
+            "partner_id": survivors["record_id"],
+        }
+    )
+    table = records.merge(partner, on=["entity_id", "system"], how="left")
+    match = np.where(table["partner_id"].notna(), "linked: " + table["rule"], "not linked")
+    return table.assign(match_status=as_text(match))
+
+
+# Deals -------------------------------------------------------------------------------------------
+
+
+def desired_deal(
+    crosswalk: DataFrame[Crosswalk],
+    deals: DataFrame[Deals],
+    paths: DataFrame[PathTouches],
+    shared: DataFrame[Credits],
+    deal_rewards: DataFrame[DealRewards],
+    agreement: Agreement,
+    digits: Mapping[str, int],
+    company_digits: int,
+) -> Desired:
+    """Say what every opportunity and its HubSpot copies should carry.
+
+    The three credits are in the deal's own currency and add up to its amount; a lost deal carries
+    0. Pool contributions are in company currency, the house's part only inside the whole.
+    """
+    zone = agreement.calendar.zone
+    facts = deals.set_index("deal_id")
+    known = pd.DataFrame(index=facts.index)
+    credit_digits = _digits_of(facts["currency"], digits)
+    for team in ("marketing", "sales", "unknown"):
+        minor = _deal_credit(shared, team).reindex(facts.index).fillna(0).astype("int64")
+        minor = minor.where(facts["state"] != "lost", 0)
+        known[f"credit_{team}"] = amount_texts(minor, credit_digits)
+    known["credit_model"] = agreement.attribution.shared
+    known["agreement_version"] = agreement.name
+    span = _span(paths, "deal_id", zone).reindex(facts.index)
+    known["first_touch_on"], known["last_touch_on"] = span["first_touch_on"], span["last_touch_on"]
+    known["touch_count"] = _whole(paths.groupby("deal_id").size().reindex(facts.index).fillna(0))
+    first_at = paths.groupby("deal_id")["touched_at"].min().reindex(facts.index)
+    known["days_to_created"] = _days_between(first_at, facts["created_at"])
+    known["days_to_won"] = _days_between(facts["created_at"], facts["closed_at"])
+    known = known.join(_contributions(deal_rewards, company_digits))
+    known["pool_period"] = known["pool_period"].where(facts["state"] == "won")
+    table = _records(crosswalk, "deal").join(known, on="entity_id", how="inner")
+    return _by_kind("deal", table, agreement.name)
+
+
+def _digits_of(currency: pd.Series, digits: Mapping[str, int]) -> pd.Series:
+    known = {code: digits.get(code, minor_digits(code)) for code in currency.unique()}
+    return currency.map(known).astype("int64")
+
+
+def _deal_credit(shared: pd.DataFrame, team: str) -> pd.Series:
+    return shared[shared["team"] == team].groupby("deal_id")["credit_deal_minor"].sum()
+
+
+def _contributions(deal_rewards: DataFrame[DealRewards], digits: int) -> pd.DataFrame:
+    whole = deal_rewards.groupby("deal_id")["reward_minor"].sum()
+    sums = _wide(deal_rewards, "deal_id", "participant", "reward_minor")
+    period = deal_rewards.groupby("deal_id")["computed_for"].first()
+    return pd.DataFrame(
+        {
+            "pool_contribution": amount_texts(whole, digits),
+            "pool_marketing": amount_texts(_column(sums, "marketing"), digits),
+            "pool_sales": amount_texts(_column(sums, "sales"), digits),
+            "pool_period": period,
+        },
+        index=whole.index,
+    )
+
+
+# Accounts ----------------------------------------------------------------------------------------
+
+
+def desired_account(
+    crosswalk: DataFrame[Crosswalk],
+    people: DataFrame[People],
+    touches: DataFrame[Touches],
+    shared: DataFrame[Credits],
+    deals: DataFrame[Deals],
+    agreement: Agreement,
+    digits: int,
+) -> Desired:
+    """Say what every company and account should carry: credit by team, people, last touch."""
+    at_account = _people_at_accounts(crosswalk, people)
+    known = _credit_by_team(shared, deals, digits)
+    counts = at_account.groupby("account_id")["person_id"].nunique()
+    known = known.join(_whole(counts).rename("people_known"), how="outer")
+    reached = touches.merge(at_account, on="person_id")
+    last = _span(reached, "account_id", agreement.calendar.zone)["last_touch_on"]
+    known = known.join(last, how="outer")
+    table = _records(crosswalk, "account").join(known, on="entity_id")
+    return _by_kind("account", table, agreement.name)
+
+
+def _people_at_accounts(crosswalk: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
+    """Give each known pair of person and account once."""
+    keys = ["system", "record_id"]
+    persons = crosswalk.loc[crosswalk["entity"] == "person", [*keys, "kind", "entity_id"]]
+    accounts = crosswalk.loc[crosswalk["entity"] == "account", [*keys, "entity_id"]]
+    rows = people[["system", "kind", "record_id", "account_record_id"]].dropna()
+    rows = rows.merge(persons.rename(columns={"entity_id": "person_id"}), on=[*keys, "kind"])
+    named = accounts.rename(columns={"record_id": "account_record_id", "entity_id": "account_id"})
+    rows = rows.merge(named, on=["system", "account_record_id"])
+    return rows[["person_id", "account_id"]].drop_duplicates(ignore_index=True)
+
+
+def _credit_by_team(shared: pd.DataFrame, deals: pd.DataFrame, digits: int) -> pd.DataFrame:
+    rows = shared.merge(deals[["deal_id", "state", "account_id"]], on="deal_id")
+    rows = rows.dropna(subset=["account_id"])
+    rows = rows.assign(field="credit_" + rows["state"] + "_" + rows["team"])
+    sums = _wide(rows, "account_id", "field", "credit_minor")
+    fields = [
+        f"credit_{state}_{team}" for state in ("won", "open") for team in ("marketing", "sales")
+    ]
+    return pd.DataFrame(
+        {field: amount_texts(_column(sums, field), digits) for field in fields}, index=sums.index
+    )
+
+
+# Campaigns ---------------------------------------------------------------------------------------
+
+
+def desired_campaign(
+    campaigns: pd.DataFrame,
+    touches: DataFrame[Touches],
+    paths: DataFrame[PathTouches],
+    shared: DataFrame[Credits],
+    deals: DataFrame[Deals],
+    status: DataFrame[HandoffStatus],
+    agreement: Agreement,
+    digits: int,
+) -> Desired:
+    """Say what every Salesforce campaign should carry; a campaign without a touch carries zeros.
+
+    Influenced pipeline counts a deal's whole amount for each campaign on its path. The acceptance
+    share is over answered handoffs, missing when nobody answered.
+    """
+    alive = campaigns[~campaigns["is_deleted"].astype(bool)]
+    known = pd.DataFrame(index=pd.Index(alive["record_id"], dtype="str"))
+    open_deals = deals.loc[deals["state"] == "open", ["deal_id", "company_minor"]]
+    on_path = paths[["deal_id", "campaign_id"]].dropna().drop_duplicates()
+    influenced = on_path.merge(open_deals, on="deal_id").groupby("campaign_id")["company_minor"]
+    known["influenced_open"] = amount_texts(
+        influenced.sum().reindex(known.index).fillna(0).astype("int64"), digits
+    )
+    won = shared[shared["deal_id"].isin(deals.loc[deals["state"] == "won", "deal_id"])]
+    credit = won.dropna(subset=["campaign_id"]).groupby("campaign_id")["credit_minor"].sum()
+    known["credit_won"] = amount_texts(
+        credit.reindex(known.index).fillna(0).astype("int64"), digits
+    )
+    handed = _handed_over(touches, status)
+    known["people_handed_over"] = _whole(handed["people"].reindex(known.index).fillna(0))
+    known["acceptance_share"] = handed["share"].reindex(known.index)
+    table = known.rename_axis("record_id").reset_index()
+    where = {"system": "salesforce", "kind": "campaign", "is_survivor": True}
+    return _by_kind("campaign", table.assign(**where), agreement.name)
+
+
+def _handed_over(touches: pd.DataFrame, status: pd.DataFrame) -> pd.DataFrame:
+    latest = status.sort_values(["started_at", "cycle"]).drop_duplicates("person_id", keep="last")
+    reached = touches[["campaign_id", "person_id"]].dropna().drop_duplicates()
+    rows = reached.merge(latest[["person_id", "answer"]], on="person_id")
+    groups = rows.groupby("campaign_id")["answer"]
+    answered = groups.count()
+    accepted = (rows["answer"] == "accepted").groupby(rows["campaign_id"]).sum()
+    permille = (accepted * 1000 // answered.where(answered > 0)).astype("Int64")
+    return pd.DataFrame({"people": groups.size(), "share": amount_texts(permille, 3)})
+
+
+# Shared pieces -----------------------------------------------------------------------------------
+
+
+def _records(crosswalk: pd.DataFrame, entity: Entity) -> pd.DataFrame:
+    columns = ["system", "kind", "record_id", "entity_id", "rule", "is_survivor"]
+    return crosswalk.loc[crosswalk["entity"] == entity, columns].reset_index(drop=True)
+
+
+def _without(records: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
+    marked = records.merge(others.assign(is_out=True), how="left")
+    return marked[marked["is_out"].isna()].drop(columns="is_out").reset_index(drop=True)
+
+
+def _by_kind(entity: Entity, table: pd.DataFrame, agreement_version: str) -> Desired:
+    """Shape one row per record into the desired tables, numbers by their role."""
+    fields = [field for field in fields_of(entity) if field.name != "explanation_id"]
+    shaped = pd.DataFrame({"record_id": as_text(table["record_id"])})
+    for field in fields:
+        values = as_text(table[field.name])
+        if field.role == "sum":
+            values = values.fillna("0").where(table["is_survivor"].astype(bool), "0")
+        shaped[field.name] = values
+    shaped["explanation_id"] = _explanation_ids(shaped, agreement_version)
+    return {
+        (str(system), str(kind)): shaped.loc[rows.index].reset_index(drop=True)
+        for (system, kind), rows in table.groupby(["system", "kind"])
+    }
+
+
+def _explanation_ids(shaped: pd.DataFrame, agreement_version: str) -> pd.Series:
+    """Derive an id from a record's content and the agreement's version: same numbers, same id."""
+    content = shaped.assign(version=agreement_version).fillna("")
+    hashes = pd.util.hash_pandas_object(content, index=False)
+    return as_text([f"tx-{value:016x}" for value in hashes.tolist()])
+
+
+def _wide(frame: pd.DataFrame, by: str, column: str, amount: str) -> pd.DataFrame:
+    """Add up an amount per key, one column per value of `column`."""
+    return frame.pivot_table(
+        index=by, columns=column, values=amount, aggfunc="sum", fill_value=0, observed=True
+    )
+
+
+def _column(frame: pd.DataFrame, name: str) -> pd.Series:
+    """Give a column of whole numbers, zeros where it does not exist."""
+    if name not in frame.columns:
+        return pd.Series(0, index=frame.index, dtype="int64")
+    return frame[name].fillna(0).astype("int64")
+
+
+def _whole(counts: pd.Series) -> pd.Series:
+    return counts.astype("int64").astype("str")
+
+
+def _days(moments: pd.Series, zone: str) -> pd.Series:
+    return moments.dt.tz_convert(zone).dt.strftime("%Y-%m-%d").astype("str")
+
+
+def _instants(moments: pd.Series) -> pd.Series:
+    text = moments.dt.tz_convert("UTC").dt.floor("ms").dt.strftime("%Y-%m-%dT%H:%M:%S.%f")
+    return text.astype("str").str.slice(stop=23) + "Z"
+
+
+def _days_between(start: pd.Series, end: pd.Series) -> pd.Series:
+    """Count whole days from start to end, rounded down, as text; missing stays missing."""
+    seconds = (end - start).dt.total_seconds()
+    days = (seconds // _DAY_SECONDS).astype("Int64")
+    return amount_texts(days, 0)
