@@ -49,6 +49,10 @@ class AccessError(VendorError):
         return f"{self.system}: {self.what}. {self.next_step}"
 
 
+class NotGranted(AccessError):
+    """The token is good but lacks a scope, permission or licence for one object: skip that one."""
+
+
 class VendorUnavailable(VendorError):
     """The CRM cannot answer now; wait. The only error worth retrying."""
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.typing.pandas import DataFrame, Series
 
-__all__ = ["DataFrame", "Series", "as_text", "as_utc", "empty"]
+__all__ = ["DataFrame", "Series", "as_text", "as_utc", "empty", "lookup"]
 
 Utc = Annotated[pd.DatetimeTZDtype, "us", "UTC"]
 
@@ -40,6 +40,14 @@ def as_text(values: object) -> pd.Series:
     return pd.Series(values, dtype="str")
 
 
+def lookup(keys: pd.Series, values: pd.Series) -> pd.Series:
+    """Give the value that stands under each key in `values`, whose index is unique; else missing.
+
+    Unlike `Series.map` this keeps the type of the values when there are none.
+    """
+    return values.reindex(pd.Index(keys)).set_axis(keys.index)
+
+
 def empty(table: type[Table]) -> pd.DataFrame:
     """Give a table without rows that passes its own check."""
     columns = table.to_schema().columns
@@ -59,8 +67,8 @@ class People(Table):
     Salesforce `lead` and `contact`.
 
     `email` is normalised, `other_emails` holds further ones (`;` between). `partner_id` is the id
-    of the other system's record that somebody stored on this one. `converted_to` is the contact a
-    converted lead became.
+    of the other system's record that somebody stored on this one (`;` between several).
+    `converted_to` is the contact a converted lead became.
     """
 
     system: str
@@ -176,9 +184,9 @@ class Users(Table):
 
 
 class StageChanges(Table):
-    """One row per value that a stage-like field of a record took: lifecycle, lead status.
+    """One row per value that a stage-like field of a record took, in order.
 
-    Owner, deal stage.
+    `field` is lifecycle (HubSpot contact), status or owner (Salesforce lead), stage (opportunity).
     """
 
     system: str
@@ -207,7 +215,7 @@ class Crosswalk(Table):
     """One row per vendor record: which person, account or deal (`entity`) it is, by which rule.
 
     `is_survivor` marks, per entity and system, the one record that carries amounts and counts.
-    `rank` orders the records of one entity in one system (0 = survivor).
+    `evidence` names the record at the other end of the link, `since` the night that first saw it.
     """
 
     entity: str
@@ -226,12 +234,16 @@ class Crosswalk(Table):
 
 
 class Mqls(Table):
-    """One row per HubSpot contact and cycle that became an MQL under the definition in force."""
+    """One row per HubSpot contact and cycle that became an MQL under the definition in force.
+
+    `ended_at` is when a recycle ended the cycle; missing while it runs.
+    """
 
     person_id: str
     record_id: str
     cycle: int
     mql_at: Utc
+    ended_at: Utc = _may_miss()
 
 
 class Handoffs(Table):
@@ -264,6 +276,7 @@ class HandoffStatus(Table):
 
     `status` is on_time (touched at or before due), late (touched after, or not at all and due has
     passed) or waiting. Seconds run from the start to the touch, or to `now` while there is none.
+    `due_at` is missing when the working calendar never opens.
     """
 
     handoff_id: str
@@ -274,7 +287,7 @@ class HandoffStatus(Table):
     record_id: str = _may_miss()
     owner_id: str = _may_miss()
     started_at: Utc
-    due_at: Utc
+    due_at: Utc = _may_miss()
     touched_at: Utc = _may_miss()
     evidence_id: str = _may_miss()
     status: str
@@ -440,7 +453,6 @@ class Funnel(Table):
     source: str = _may_miss()
     first_seen_at: Utc = _may_miss()
     won_on: str = _may_miss()
-    days_to_won: pd.Int64Dtype = _may_miss()
 
 
 # Writing -----------------------------------------------------------------------------------------

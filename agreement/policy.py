@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
 import holidays
@@ -28,9 +28,19 @@ from agreement.errors import AgreementError
 
 DEFAULT_PATH = Path(__file__).with_name("default.yaml")
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-MODELS = ("first_touch", "last_touch", "linear")
 
-Model = Literal["first_touch", "last_touch", "linear"]
+Model = Literal[
+    "first_touch",
+    "last_touch",
+    "linear",
+    "position_based",
+    "u_shaped",
+    "w_shaped",
+    "full_path",
+    "time_decay",
+    "shapley",
+]
+MODELS: tuple[Model, ...] = get_args(Model)
 Activity = Literal["call", "meeting", "email", "form", "click", "campaign"]
 Team = Literal["marketing", "sales"]
 
@@ -237,10 +247,45 @@ class TouchRule(Policy):
     channel: str
 
 
+class AnchorWeights(Policy):
+    """What each anchor of a model holds, in percent; the touches between share `middle`.
+
+    Anchors are the first touch, the last one before the buyer became a lead, the last one before
+    the deal was created, and the last one. An anchor with 0 is none of this model.
+    """
+
+    first: Share = Decimal(0)
+    lead: Share = Decimal(0)
+    deal: Share = Decimal(0)
+    last: Share = Decimal(0)
+    middle: Share = Decimal(0)
+
+    @model_validator(mode="after")
+    def share_everything_out(self) -> Self:
+        """The weights are a whole, and one of the two anchors that every path has holds some."""
+        whole = self.first + self.lead + self.deal + self.last + self.middle
+        if whole != 100:
+            raise ValueError(f"the weights add up to {whole}; they have to add up to 100")
+        if not self.first and not self.last:
+            raise ValueError("first or last needs a share: only these two exist on every path")
+        return self
+
+
+class ModelWeights(Policy):
+    """The weights of the models that have anchors."""
+
+    position_based: AnchorWeights
+    u_shaped: AnchorWeights
+    w_shaped: AnchorWeights
+    full_path: AnchorWeights
+
+
 class Attribution(Policy):
     """How a deal's amount is shared over its touches (rules.md 1)."""
 
     window_days: int | None = Field(default=None, gt=0)
+    half_life_days: Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
+    weights: ModelWeights
     shared: Model
     shown: tuple[Model, ...] = ()
 

@@ -4,6 +4,7 @@ A vendor's answer becomes one of our errors where it is read, in the vendor's ow
 here knows what a request says.
 """
 
+import math
 import random
 import threading
 import time
@@ -66,6 +67,7 @@ class Pacer:
         self._count, self._seconds = count, seconds
         self._monotonic, self._sleep = monotonic, sleep
         self._passed: deque[float] = deque(maxlen=count or 1)
+        self._not_before = -math.inf
         self._lock = threading.Lock()
 
     def wait(self) -> None:
@@ -78,10 +80,19 @@ class Pacer:
         with self._lock:
             now = self._monotonic()
             is_full = len(self._passed) == self._count
-            moment = max(now, self._passed[0] + self._seconds) if is_full else now
+            earliest = self._passed[0] + self._seconds if is_full else now
+            moment = max(now, earliest, self._not_before)
             self._passed.append(moment)
         if moment > now:
             self._sleep(moment - now)
+
+    def pause(self, seconds: float) -> None:
+        """Let nothing pass for a while: the vendor said that this lane is full.
+
+        So that the other threads do not knock in vain, each time at the cost of one request.
+        """
+        with self._lock:
+            self._not_before = max(self._not_before, self._monotonic() + seconds)
 
 
 class Budget:
@@ -171,6 +182,9 @@ class Road:
                 wait = self._wait_before(attempt, again, is_repeatable=is_repeatable)
                 if wait is None:
                     raise again.error from None
+                if again.is_refused:
+                    for lane in lanes:
+                        self.pacers[lane].pause(wait)
                 self._sleep(wait)
 
     def _wait_before(self, attempt: int, again: Again, *, is_repeatable: bool) -> float | None:

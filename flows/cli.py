@@ -1,4 +1,4 @@
-"""`tandem`: the same jobs from the command line. Nothing heavy is imported before a command runs."""
+"""`tandem`: the same jobs from the command line. Nothing heavy is imported before it is needed."""
 
 import difflib
 import json
@@ -74,7 +74,7 @@ _json = click.option(
 )
 @_json
 def demo(people: int, seed: int, out: Path, is_json: bool) -> None:
-    """Run the night twice on two local CRMs with a seeded company, and score it against the truth."""
+    """Run the night twice on two local CRMs with a seeded company, and score it by the truth."""
     from flows.demo import demo as run_demo
     from flows.show import show_demo
 
@@ -109,7 +109,6 @@ def sync(dry_run: bool, is_full: bool, as_of: datetime | None, is_json: bool) ->
 def provision(is_applied: bool, is_json: bool) -> None:
     """Show, and with --apply create, the fields that Tandem writes in both CRMs."""
     from connectors.settings import load_settings
-
     from flows.provision import provision as run_provision
     from flows.run import agreement_in_force, connect
     from flows.show import show_provision
@@ -127,9 +126,8 @@ def provision(is_applied: bool, is_json: bool) -> None:
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of an agreement file.")
 def agreement(path: Path | None, schema: bool) -> None:
     """Check an agreement file (default: the one in force), or print its schema."""
-    from connectors.settings import load_settings
-
     from agreement.policy import json_schema, load_agreement
+    from connectors.settings import load_settings
 
     if schema:
         click.echo(json.dumps(json_schema(), indent=2))

@@ -1,4 +1,4 @@
-"""The demo: both CRMs played locally, a seeded company, the night twice, and the truth to score it by."""
+"""The demo: both CRMs played locally, a seeded company, the night twice, scored by its truth."""
 
 import math
 from collections import Counter
@@ -64,8 +64,8 @@ def stage(world: World, database_url: str) -> Iterator[Stage]:
 def demo(people: int, seed: int, out: Path, say: Say) -> dict[str, Any]:
     """Play a company of `people` humans, run the night twice, write the page, and score the result.
 
-    Gives the first night's figures beside the world's truth; the second night runs at the same moment
-    and has to write nothing. The demo's database in `out` is made anew.
+    Gives the first night's figures beside the world's truth; the second night runs at the same
+    moment and has to write nothing. The demo's database in `out` is made anew.
     """
     out.mkdir(parents=True, exist_ok=True)
     database = out / "demo.db"
@@ -115,8 +115,9 @@ def _keep_quiet(route: str, key: str, text: str, webhook_url: SecretStr | None) 
 def api_floor(summary: Mapping[str, Any], templates: Counter[str]) -> dict[str, int]:
     """Give the fewest requests that each vendor's page and batch sizes allow for this night.
 
-    Per object: its rows by page, its writes by batch, one description; for contacts their histories,
-    per association pair the ids by thousand; one token. `templates` tells which forms were asked.
+    Per object: its rows by page, its writes by batch, one description; for contacts their
+    histories, per association pair the ids by thousand; one token. `templates` tells which forms
+    were asked.
     """
     return {"hubspot": _hubspot_floor(summary, templates), "salesforce": _salesforce_floor(summary)}
 
@@ -149,7 +150,7 @@ def _batches(system: str, written: Mapping[str, int]) -> int:
 
 
 def score_links(settings: Settings, truth: Truth) -> dict[str, Any]:
-    """Count our links between a HubSpot contact and a Salesforce record as true, false and missed."""
+    """Count our links of a HubSpot contact and a Salesforce record as true, false, missed."""
     crosswalk = Store.open(settings.database_url).crosswalk()
     ours = found_pairs(crosswalk)
     right = ours & truth.pairs

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from agreement.money import minor_digits
-
 from agreement.frames import (
     Bridge,
     Credits,
@@ -22,6 +20,7 @@ from agreement.frames import (
     Rewards,
     Touches,
 )
+from agreement.money import minor_digits
 from agreement.periods import period_of
 from flows.reconcile import Known
 from flows.run import Run

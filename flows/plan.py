@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
-from connectors.clock import utc_now
 
 from agreement.frames import DataFrame, Writes
+from connectors.clock import utc_now
 from flows.measure import Measures
 from flows.provision import our_fields, written_kinds
 from flows.reconcile import Known

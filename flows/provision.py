@@ -4,12 +4,11 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from connectors.crm import Crm
-
 from agreement.errors import AccessError
 from agreement.policy import Agreement
 from agreement.records import FieldInfo
 from agreement.written_fields import KINDS, field_definitions
+from connectors.crm import Crm
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +25,7 @@ def written_kinds(system: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Provisioned:
-    """How one vendor object stands: fields that are there, fields that are missing, fields just created."""
+    """How one vendor object stands: fields that are there, missing, just created."""
 
     system: str
     kind: str
@@ -39,8 +38,8 @@ class Provisioned:
 def provision(crms: Sequence[Crm], agreement: Agreement, *, is_applied: bool) -> list[Provisioned]:
     """Compare our fields with both CRMs; create the missing ones when `is_applied`, and look again.
 
-    One row per vendor object that carries fields of ours, HubSpot first. Safe to repeat: a field that is
-    there is left as it is.
+    One row per vendor object that carries fields of ours, HubSpot first. Safe to repeat: a field
+    that is there is left as it is.
 
     Raises:
         AccessError: fields were created and the integration user still does not see them.

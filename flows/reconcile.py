@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
-from connectors.clock import utc_now
 
 from agreement.frames import (
     Accounts,
@@ -19,6 +18,7 @@ from agreement.frames import (
     StageChanges,
     Users,
 )
+from connectors.clock import utc_now
 from flows.run import Run
 from transforms import identity, normalise
 
@@ -45,7 +45,7 @@ class Known:
 
 
 def reconcile(run: Run) -> Known:
-    """Read the mirror, bring it into one vocabulary, and link records of the same human, company and deal."""
+    """Bring the mirrors into one vocabulary and link records of one human, company or deal."""
     known = normalise_mirrors(run)
     run.store.save_crosswalk(run.run_id, known.crosswalk, at=utc_now())
     return known
@@ -55,23 +55,13 @@ def normalise_mirrors(run: Run) -> Known:
     """Do the pure part of reconciling; nothing is saved."""
     agreement = run.agreement
     mirrors = {key: _mirror(run, *key) for key in normalise.FIELDS}
-    associations = {
-        (kind, to_kind): run.store.associations("hubspot", kind, to_kind)
-        for (system, kind), to_kinds in normalise.ASSOCIATED.items()
-        for to_kind in to_kinds
-        if system == "hubspot"
-    }
+    aliases = normalise.aliases(mirrors)
+    mirrors = normalise.live(mirrors, aliases)
+    associations = normalise.associations(_associations(run), aliases)
     users = normalise.users(
         mirrors["salesforce", "user"], agreement.automatic, run.salesforce.integration_user_id
     )
-    people = normalise.people(
-        mirrors["hubspot", "contact"],
-        mirrors["salesforce", "lead"],
-        mirrors["salesforce", "contact"],
-        associations["contact", "company"],
-        agreement.handoff,
-    )
-    aliases = normalise.aliases(mirrors)
+    people = normalise.people(mirrors, associations["contact", "company"], agreement.handoff)
     accounts = normalise.accounts(mirrors["hubspot", "company"], mirrors["salesforce", "account"])
     deal_records = normalise.deal_records(
         mirrors["hubspot", "deal"],
@@ -102,13 +92,12 @@ def normalise_mirrors(run: Run) -> Known:
             mirrors,
             associations,
             users,
-            people,
+            aliases,
             agreement.automatic,
-            agreement.calendar.zone,
             run.as_of,
         ),
         users=users,
-        stage_changes=normalise.stage_changes(_histories(run)),
+        stage_changes=normalise.stage_changes(_histories(run), mirrors, aliases),
         rates=normalise.rates(
             mirrors["salesforce", "currency_type"],
             mirrors["salesforce", "dated_conversion_rate"],
@@ -124,6 +113,14 @@ def normalise_mirrors(run: Run) -> Known:
 def _mirror(run: Run, system: str, kind: str) -> pd.DataFrame:
     fields = normalise.fields_to_pull(run.agreement, system, kind)
     return run.store.mirror(system, kind, fields)
+
+
+def _associations(run: Run) -> dict[MirrorKey, pd.DataFrame]:
+    return {
+        (kind, to_kind): run.store.associations("hubspot", kind, to_kind)
+        for (_, kind), to_kinds in normalise.ASSOCIATED.items()
+        for to_kind in to_kinds
+    }
 
 
 def _histories(run: Run) -> dict[MirrorKey, pd.DataFrame]:

@@ -6,17 +6,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from pydantic import SecretStr
+
+from agreement.errors import TandemError
+from agreement.policy import Agreement, load_agreement
 from connectors import alerts
 from connectors.clock import utc_now
 from connectors.crm import Crm
 from connectors.hubspot import HubSpot
 from connectors.salesforce import Salesforce
 from connectors.settings import Settings, load_settings
-
-from pydantic import SecretStr
-
-from agreement.errors import TandemError
-from agreement.policy import Agreement, load_agreement
 from connectors.store import Store
 
 log = logging.getLogger(__name__)

@@ -2,12 +2,11 @@
 
 import logging
 
-from connectors.clock import utc_now
-from transforms.alerts import breach_alerts
-
 from agreement.errors import VendorUnavailable
+from connectors.clock import utc_now
 from flows.measure import Measures
 from flows.run import Run
+from transforms.alerts import breach_alerts
 
 log = logging.getLogger(__name__)
 
@@ -16,7 +15,8 @@ def say_alerts(run: Run, measures: Measures) -> int:
     """Store what is due, then send what was not sent yet; give the number of messages sent.
 
     A message is stored before it is sent, so that a crash between the two sends it again and never
-    loses it. A receiver that does not answer stops the sending, not the night: the rest goes next time.
+    loses it. A receiver that does not answer stops the sending, not the night: the rest goes next
+    time.
     """
     due = breach_alerts(measures.status, run.store.alerts_said())
     run.store.store_alerts(run.run_id, due, at=utc_now())

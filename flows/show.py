@@ -35,8 +35,8 @@ def show_demo(result: Mapping[str, Any]) -> str:
             show_night(result),
             "",
             "Against the seeded truth",
-            f"  links       {links['true']:,} right, {links['false']:,} wrong, {links['missed']:,} missed"
-            " (e-mail and stored ids only)",
+            f"  links       {links['true']:,} right, {links['false']:,} wrong,"
+            f" {links['missed']:,} missed (e-mail and stored ids only)",
             f"  handoffs    {handoffs} (ours/truth)",
             f"  booked      {_tick(result['booked_minor'] == truth['booked_minor'])}"
             " equal to the truth, to the unit",
@@ -95,7 +95,8 @@ def _clocks(summary: Mapping[str, Any]) -> list[str]:
             f"  {label:<12}{handoffs[name]:>7,}  {_share_bar(handoffs[name], total)}"
             for name, label in (("on_time", "on time"), ("late", "late"), ("waiting", "waiting"))
         ),
-        f"  within limit {clocks['share_within_limit_ppm'] / 10_000:.1f} % of all {clocks['count']:,} clocks;"
+        f"  within limit {clocks['share_within_limit_ppm'] / 10_000:.1f} %"
+        f" of all {clocks['count']:,} clocks;"
         f" median {_duration(clocks['median_working_seconds'])} of working time",
     ]
 
@@ -106,7 +107,8 @@ def _credit(summary: Mapping[str, Any]) -> list[str]:
     rewards = summary["reward_by_participant_minor"]
     return [
         "Credit of won deals",
-        f"  booked      {_money(summary, booked)} = credited {_money(summary, summary['credited_minor'])}",
+        f"  booked      {_money(summary, booked)}"
+        f" = credited {_money(summary, summary['credited_minor'])}",
         *(
             f"  {team:<12}{_money(summary, minor):>18}  {_share_bar(minor, booked)}"
             for team, minor in teams.items()
@@ -164,7 +166,8 @@ def _money(summary: Mapping[str, Any], minor: int) -> str:
     digits = minor_digits(summary["currency"])
     whole, _, rest = format_minor(abs(minor), digits).partition(".")
     sign = "-" if minor < 0 else ""
-    return f"{sign}{int(whole):,}{'.' + rest.ljust(digits, '0') if digits else ''} {summary['currency']}"
+    cents = f".{rest.ljust(digits, '0')}" if digits else ""
+    return f"{sign}{int(whole):,}{cents} {summary['currency']}"
 
 
 def _duration(seconds: int | None) -> str:

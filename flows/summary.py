@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from transforms.funnel import funnel_summary
-from transforms.sla import sla_figures
 
 from flows.measure import Measures
 from flows.plan import Plan
 from flows.reconcile import Known
 from flows.run import Run
+from transforms.funnel import funnel_summary
+from transforms.sla import sla_figures
 
 Counts = Mapping[str, Mapping[str, int]]
 
@@ -24,10 +24,10 @@ def summarise(
     written: Counts,
     alerts_sent: int,
 ) -> dict[str, Any]:
-    """Give the night's figures as one object: counts, and amounts in minor units of company currency.
+    """Give the night's figures as one object: counts, and amounts in company minor units.
 
-    `planned` counts records; `written` counts records that the CRM confirmed. Booked and credited are over
-    won deals, unknown counted in, and are equal.
+    `planned` counts records; `written` counts records that the CRM confirmed. Booked and credited
+    are over won deals, unknown counted in, and are equal.
     """
     won = measures.deals[measures.deals["state"] == "won"]
     credited = measures.shared_credits.merge(won[["deal_id"]], on="deal_id")

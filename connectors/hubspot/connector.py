@@ -1,0 +1,218 @@
+"""HubSpot as the flows see it: describe, pull, read back, update, create fields."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Self
+
+from pydantic import SecretStr
+
+from agreement.errors import NotGranted, VendorRejected
+from agreement.records import Batch, Change, FieldInfo, Outcome, Record, Window
+from connectors.hubspot import special
+from connectors.hubspot.answers import SYSTEM
+from connectors.hubspot.client import Client
+from connectors.hubspot.paths import OBJECTS, SPECIAL, Paths
+from connectors.hubspot.read import Objects, Wanted
+from connectors.hubspot.values import Reader, field_info, known
+from connectors.hubspot.write import BATCH, Writer, create_properties
+from connectors.settings import Settings
+from connectors.transport import Budget, Pacer, Road
+
+# Requests that are under way at once: enough to hide the way there and back at the allowed pace.
+_THREADS = 8
+
+# A service key may send 190 requests in 10 seconds, and the account 5 searches a second, whoever
+# sends them. Searches leave one by one: bursts would go over whenever another app searches too.
+_REQUESTS, _REQUEST_SECONDS = 185, 10.0
+_SEARCHES, _SEARCH_SECONDS = 1, 1 / 4.5
+
+
+def paced() -> dict[str, Pacer]:
+    """Give the pacers that keep within HubSpot's limits, for one run."""
+    return {
+        "all": Pacer(_REQUESTS, _REQUEST_SECONDS),
+        "search": Pacer(_SEARCHES, _SEARCH_SECONDS),
+    }
+
+
+def unpaced() -> dict[str, Pacer]:
+    """Give pacers that let everything pass: the other side is a stand-in."""
+    return {"all": Pacer(None, _REQUEST_SECONDS), "search": Pacer(None, _SEARCH_SECONDS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The portal: its time zone (daily limits start again at its midnight) and its currencies."""
+
+    portal_id: str
+    time_zone: str
+    currency: str
+    other_currencies: tuple[str, ...] = field(default=())
+
+
+class HubSpot:
+    """One HubSpot portal behind its official client."""
+
+    system = "hubspot"
+
+    def __init__(
+        self,
+        base_url: str,
+        access_token: SecretStr,
+        *,
+        pacers: dict[str, Pacer] | None = None,
+        budget: Budget | None = None,
+        attempts: int = 5,
+        timeout: tuple[float, float] = (5.0, 60.0),
+        releases: Mapping[str, str] | None = None,
+        event_types: Sequence[str] = ("CLICK",),
+        is_archive_read: bool = True,
+    ) -> None:
+        road = Road(budget or Budget(SYSTEM), pacers or paced(), attempts=attempts)
+        self._client = Client(base_url, access_token, road, timeout=timeout)
+        self._paths = Paths(releases)
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="hubspot")
+        self._objects = Objects(self._client, self._paths, self._pool)
+        self._source = special.Source(self._client, self._paths, self._pool, tuple(event_types))
+        self._described: dict[str, Mapping[str, FieldInfo] | None] = {}
+        self._is_archive_read = is_archive_read
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """Connect as the settings say; nothing is sent yet.
+
+        Raises:
+            BadInput: the token is missing or malformed, or the address is not allowed.
+        """
+        base_url, access_token = settings.hubspot_access()
+        return cls(base_url, access_token)
+
+    @property
+    def calls(self) -> int:
+        """Count the requests sent so far, repeats included."""
+        return self._client.road.calls
+
+    def close(self) -> None:
+        """Let go of threads and connections."""
+        self._pool.shutdown(cancel_futures=True)
+        self._client.close()
+
+    def account(self) -> Account:
+        """Ask for the portal's id, time zone and currencies."""
+        told = self._client.get(self._paths.of("account"), what="account")
+        return Account(
+            str(told["portalId"]),
+            told.get("timeZone") or "UTC",
+            told.get("companyCurrency") or "",
+            tuple(told.get("additionalCurrencies") or ()),
+        )
+
+    def describe(self, kind: str) -> Mapping[str, FieldInfo] | None:
+        """Give an object's properties by name, or None when this token or portal does not have it.
+
+        Asked once per object. Special kinds are described without asking: whether the token may
+        read them is learned when they are pulled.
+        """
+        if kind in SPECIAL:
+            return {
+                name: FieldInfo(name, field_kind, is_writable=False)
+                for name, field_kind in SPECIAL[kind].items()
+            }
+        if kind not in self._described:
+            self._described[kind] = self._ask_properties(kind)
+        return self._described[kind]
+
+    def _ask_properties(self, kind: str) -> Mapping[str, FieldInfo] | None:
+        try:
+            told = self._client.get(self._paths.properties(kind), what=kind)
+        except (NotGranted, VendorRejected):
+            return None
+        return {raw["name"]: field_info(raw) for raw in told["results"]}
+
+    def pull(
+        self,
+        kind: str,
+        fields: Sequence[str],
+        window: Window,
+        *,
+        history_fields: Sequence[str] = (),
+        associated: Sequence[str] = (),
+    ) -> Iterator[Batch]:
+        """Yield what changed in the window, in batches; everything when it has no start.
+
+        Archived records come with every window, merged ones with the record that took them over.
+        A whole load does not ask for archived ones, and brings records changed after its end too:
+        the next window reads them again.
+
+        Raises:
+            NotGranted: the token lacks the scope for this kind, or the portal the feature.
+        """
+        if kind in SPECIAL:
+            return self._special(kind, fields, window)
+        described = self._readable(kind)
+        reader = Reader(known((*fields, *OBJECTS[kind].merges), described), described)
+        wanted = Wanted(kind, reader, known(history_fields, described), associated)
+        return self._standard(wanted, window)
+
+    def _standard(self, wanted: Wanted, window: Window) -> Iterator[Batch]:
+        if window.since is None:
+            yield from self._objects.everything(wanted)
+            return
+        # First, so that a record restored meanwhile ends up alive.
+        if self._is_archive_read:
+            yield from self._objects.archived(wanted.kind)
+        yield from self._objects.changed(wanted, window)
+
+    def _special(self, kind: str, fields: Sequence[str], window: Window) -> Iterator[Batch]:
+        wanted = set(fields)
+        for batch in special.READERS[kind](self._source, window):
+            if batch.records:
+                yield Batch(records=tuple(_only(record, wanted) for record in batch.records))
+
+    def read_back(
+        self, kind: str, record_ids: Sequence[str], fields: Sequence[str]
+    ) -> Iterator[Record]:
+        """Yield what HubSpot holds now for these records; one that is gone is left out.
+
+        One that was merged away comes as deleted, with its successor beside it.
+        """
+        described = self._readable(kind)
+        return self._objects.given(kind, record_ids, Reader(known(fields, described), described))
+
+    def batch_size(self, kind: str, count: int) -> int:
+        """Give how many changes travel together."""
+        return BATCH
+
+    def update(self, kind: str, changes: Sequence[Change]) -> Iterator[Sequence[Outcome]]:
+        """Set values by record id; yield one outcome per change, in any order.
+
+        Raises:
+            BadTable: two changes are for one record.
+        """
+        writer = Writer(
+            self._client,
+            self._paths.objects(kind, "/batch/update"),
+            kind,
+            self._readable(kind),
+            lambda record_ids, reader: self._objects.given(kind, record_ids, reader),
+        )
+        return writer.update(changes)
+
+    def create_fields(self, kind: str, fields: Sequence[FieldInfo]) -> None:
+        """Create properties in a group named Tandem; one that is there stays as it is."""
+        create_properties(self._client, self._paths, kind, fields)
+        self._described.pop(kind, None)
+
+    def _readable(self, kind: str) -> Mapping[str, FieldInfo]:
+        described = self.describe(kind)
+        if described is None:
+            raise NotGranted(
+                SYSTEM, f"the token cannot read {kind} records", "Grant its read scope"
+            )
+        return described
+
+
+def _only(record: Record, wanted: Collection[str]) -> Record:
+    values = {name: value for name, value in record.values.items() if name in wanted}
+    return Record(record.record_id, values, record.created_at, record.modified_at)

@@ -1,0 +1,130 @@
+"""Salesforce behind its official client: describe, pull, read back, update, create fields."""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+
+from agreement.records import Batch, Change, FieldInfo, Outcome, Record, Window
+from connectors.salesforce import provision, read
+from connectors.salesforce.answers import SYSTEM
+from connectors.salesforce.bulk import Jobs
+from connectors.salesforce.connection import Connection
+from connectors.salesforce.schema import SOBJECTS, Schema
+from connectors.salesforce.write import COLLECTION, JOB_ROWS, Writer
+from connectors.settings import Settings
+from connectors.transport import Budget, Pacer, Road
+
+__all__ = ["SOBJECTS", "Jobs", "Salesforce"]
+
+_TIMEOUT_SECONDS = (5.0, 120.0)
+
+
+class Salesforce:
+    """One Salesforce org. Safe to share between threads; values are canonical text.
+
+    The login happens with the first request.
+    """
+
+    system = SYSTEM
+
+    def __init__(self, connection: Connection, jobs: Jobs, *, seed: int = 0) -> None:
+        self._connection, self._jobs = connection, jobs
+        self._schema = Schema(connection)
+        self._jitter = random.Random(seed)  # noqa: S311 - spreads retries only
+
+    @classmethod
+    def from_settings(
+        cls,
+        settings: Settings,
+        *,
+        road: Road | None = None,
+        jobs: Jobs | None = None,
+        timeout: tuple[float, float] = _TIMEOUT_SECONDS,
+    ) -> "Salesforce":
+        """Make ready to connect as the settings say; nothing is sent yet.
+
+        Args:
+            settings: the addresses and credentials.
+            road: budget, pace and repeats; by default no budget and no pace, since the vendor
+                limits requests per day and not per second.
+            jobs: when bulk jobs are used.
+            timeout: seconds to connect, and seconds between two packets of an answer.
+
+        Raises:
+            BadInput: a credential or address is missing or wrong.
+        """
+        road = road or Road(Budget(SYSTEM), {"all": Pacer(None, 1)})
+        access = settings.salesforce_access()
+        return cls(Connection(access, road, timeout=timeout), jobs or Jobs())
+
+    @property
+    def calls(self) -> int:
+        """Count the requests sent so far, logins and repeats included."""
+        return self._connection.road.calls
+
+    @property
+    def api_used(self) -> tuple[int, int] | None:
+        """Give the whole org's requests of the last 24 hours and their limit, as last told."""
+        return self._connection.api_used
+
+    @property
+    def integration_user_id(self) -> str | None:
+        """Give the id of the user behind the token; None when the org does not tell."""
+        return self._connection.user_id()
+
+    def describe(self, kind: str) -> Mapping[str, FieldInfo] | None:
+        """Give the object's fields by name, or None when the org or this user has none such.
+
+        Asked once per object and run. A field without field-level security is not there.
+        """
+        found = self._schema.find(kind)
+        return found.fields if found else None
+
+    def pull(
+        self,
+        kind: str,
+        fields: Sequence[str],
+        window: Window,
+        *,
+        history_fields: Sequence[str] = (),
+        associated: Sequence[str] = (),
+    ) -> Iterator[Batch]:
+        """Yield what changed in the window, page by page; everything when it has no start.
+
+        Deleted, merged and archived records come too. History and associations are objects of
+        their own here: `history_fields` and `associated` are not used.
+        """
+        yield from read.pull(self._connection, self._schema.get(kind), fields, window, self._jobs)
+
+    def read_back(
+        self, kind: str, record_ids: Sequence[str], fields: Sequence[str]
+    ) -> Iterator[Record]:
+        """Yield what the org holds now for these records; one that is gone is left out."""
+        yield from read.read_back(self._connection, self._schema.get(kind), record_ids, fields)
+
+    def deleted(self, kind: str, window: Window) -> Mapping[str, str]:
+        """Give ids deleted in the window with the moment of each, also those purged since.
+
+        A pull tells of deletions too, but only while the record is in the recycle bin.
+        """
+        return read.deleted(self._connection, self._schema.get(kind), window)
+
+    def batch_size(self, kind: str, count: int) -> int:
+        """Give how many of `count` changes travel together: a collections call or a bulk job."""
+        return COLLECTION if count <= self._jobs.write_above else JOB_ROWS
+
+    def update(self, kind: str, changes: Sequence[Change]) -> Iterator[list[Outcome]]:
+        """Send at most `batch_size` changes; yield one outcome per change, in any order.
+
+        Raises:
+            VendorUnavailable: some were not answered; their outcomes are missing.
+        """
+        writer = Writer(self._connection, self._schema.get(kind), self._jobs, self._jitter)
+        yield from writer.update(changes)
+
+    def create_fields(self, kind: str, fields: Sequence[FieldInfo]) -> None:
+        """Create fields so that the integration user can write and people can read them.
+
+        People read them through the permission set `Tandem_Read`, which an admin assigns.
+        """
+        provision.create_fields(self._connection, SOBJECTS[kind], fields, self.integration_user_id)
+        self._schema.forget(kind)

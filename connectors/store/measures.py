@@ -1,0 +1,47 @@
+"""Measures: the present rows of each table of figures; a night writes only what differs."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import pandas as pd
+from sqlalchemy import Connection, Table, delete, insert, select
+
+from agreement import frames
+from connectors.store.columns import types_of
+from connectors.store.rows import chunks, fetch_frame, row_hashes, rows_of
+from connectors.store.tables import credit, handoff, touch
+
+_CHUNK = 500
+
+MEASURES: Mapping[str, tuple[Table, type[frames.Table]]] = MappingProxyType(
+    {
+        "handoff": (handoff, frames.HandoffStatus),
+        "touch": (touch, frames.Touches),
+        "credit": (credit, frames.Credits),
+    }
+)
+
+
+def save_measure(connection: Connection, run_id: str, name: str, frame: pd.DataFrame) -> int:
+    """Make a table hold exactly these rows; give how many were written.
+
+    `run_id` stands on each row as the run that first found it so.
+    """
+    table, model = MEASURES[name]
+    frame = frame[list(types_of(model))]
+    hashes = row_hashes(frame)
+    standing = fetch_frame(connection, select(table.c.row_hash), {"row_hash": "str"})["row_hash"]
+    for gone in chunks(standing[~standing.isin(hashes)].tolist(), _CHUNK):
+        connection.execute(delete(table).where(table.c.row_hash.in_(gone)))
+    new = frame.assign(row_hash=hashes)[~hashes.isin(standing)]
+    if len(new):
+        connection.execute(insert(table), [{**row, "run_id": run_id} for row in rows_of(new)])
+    return len(new)
+
+
+def read_measure(connection: Connection, name: str) -> pd.DataFrame:
+    """Give the present rows of a table of figures."""
+    table, model = MEASURES[name]
+    types = types_of(model)
+    query = select(*(table.c[column] for column in types)).order_by(table.c.row_hash)
+    return fetch_frame(connection, query, types)

@@ -1,0 +1,299 @@
+"""The outbox: every decided write, committed before it is sent, until its answer is known.
+
+planned -> sent -> confirmed    the CRM took it
+                -> refused      the CRM refused it; kept with its reason, not sent again
+                -> stale        its answer was lost and the record shows something else
+planned -> stale                never sent; a later plan decided anew
+planned as refused              the same values were refused before and nothing changed since
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import Connection, Select, bindparam, exists, func, select, update
+
+from agreement.frames import DataFrame, Writes
+from agreement.records import Outcome, Record
+from connectors.store.columns import json_text
+from connectors.store.mirror import Merger, State, grow_mirror, load_mirror
+from connectors.store.rows import chunks, insert_new, rows_of
+from connectors.store.tables import outbox, plan
+
+_CHUNK = 500
+_PLAN_ID_LENGTH = 12
+
+Values = Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """One decided write: the fields of one record, what they held, what they are to hold."""
+
+    key: str
+    run_id: str
+    system: str
+    kind: str
+    record_id: str
+    before: Values
+    after: Values
+
+
+_COLUMNS = [outbox.c[name] for name in OutboxRow.__dataclass_fields__]
+
+
+def save_plan(connection: Connection, run_id: str, writes: DataFrame[Writes], at: datetime) -> str:
+    """Store a run's plan and put its writes in the outbox; give the plan's id.
+
+    The id derives from the run and the content: saving the same plan of the same run again changes
+    nothing.
+    """
+    records = list(_records(writes))
+    content_hash = _hash(records)
+    plan_id = _hash([run_id, content_hash])[:_PLAN_ID_LENGTH]
+    connection.execute(
+        insert_new(connection, plan),
+        {
+            "plan_id": plan_id,
+            "run_id": run_id,
+            "content_hash": content_hash,
+            "planned_at": at,
+            "record_count": len(records),
+            "field_count": len(writes),
+        },
+    )
+    held = _held_back(connection)
+    rows = [_row(plan_id, run_id, record, held, at) for record in records]
+    if rows:
+        connection.execute(insert_new(connection, outbox), rows)
+    return plan_id
+
+
+def _records(writes: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Gather a plan's rows per record, in order of system, object and record."""
+    columns = ["system", "kind", "record_id", "field", "before", "after", "reason"]
+    ordered = writes[columns].sort_values(columns[:4])
+    of_record = itemgetter("system", "kind", "record_id")
+    for (system, kind, record_id), rows in groupby(rows_of(ordered), key=of_record):
+        fields = list(rows)
+        yield {
+            "system": system,
+            "kind": kind,
+            "record_id": record_id,
+            **{
+                name: {row["field"]: row[name] for row in fields}
+                for name in ("before", "after", "reason")
+            },
+        }
+
+
+def _row(
+    plan_id: str, run_id: str, record: dict[str, Any], held: Mapping[str, str], at: datetime
+) -> dict[str, Any]:
+    desired = [record[name] for name in ("system", "kind", "record_id", "after")]
+    desired_hash = _hash(desired)
+    is_held = desired_hash in held
+    return {
+        **record,
+        "key": _hash([plan_id, *desired]),
+        "plan_id": plan_id,
+        "run_id": run_id,
+        "desired_hash": desired_hash,
+        "state": "refused" if is_held else "planned",
+        "answer": held.get(desired_hash, ""),
+        "answered_at": at if is_held else None,
+    }
+
+
+def _hash(content: Any) -> str:
+    return hashlib.sha256(json_text(content).encode()).hexdigest()
+
+
+def _held_back(connection: Connection) -> dict[str, str]:
+    """Give the values that a CRM refused, with its reason, while it took no others since."""
+    later = outbox.alias()
+    is_taken_since = exists().where(
+        later.c.system == outbox.c.system,
+        later.c.kind == outbox.c.kind,
+        later.c.record_id == outbox.c.record_id,
+        later.c.state == "confirmed",
+        later.c.answered_at > outbox.c.answered_at,
+    )
+    found = connection.execute(
+        select(outbox.c.desired_hash, outbox.c.answer)
+        .where(outbox.c.state == "refused", ~is_taken_since)
+        .order_by(outbox.c.answered_at, outbox.c.key)
+    )
+    return {row.desired_hash: row.answer for row in found}
+
+
+def read_plan(connection: Connection, plan_id: str) -> list[OutboxRow]:
+    """List a plan's writes, whatever became of them, by system, object and record."""
+    return _rows(connection, _ordered().where(outbox.c.plan_id == plan_id))
+
+
+def planned(connection: Connection, run_id: str) -> list[OutboxRow]:
+    """List a run's writes that wait to be sent, by system, object and record."""
+    return _rows(
+        connection, _ordered().where(outbox.c.run_id == run_id, outbox.c.state == "planned")
+    )
+
+
+def unsettled(connection: Connection, run_id: str | None = None) -> list[OutboxRow]:
+    """List writes that were sent and whose answer is not known, of one run or of all."""
+    query = _ordered().where(outbox.c.state == "sent")
+    return _rows(connection, query.where(outbox.c.run_id == run_id) if run_id else query)
+
+
+def _ordered() -> Select[Any]:
+    return select(*_COLUMNS).order_by(outbox.c.system, outbox.c.kind, outbox.c.record_id)
+
+
+def _rows(connection: Connection, query: Select[Any]) -> list[OutboxRow]:
+    return [OutboxRow(*row) for row in connection.execute(query)]
+
+
+def abandon_planned(connection: Connection, at: datetime) -> int:
+    """Drop writes that were planned and never sent; give their number."""
+    return connection.execute(
+        update(outbox)
+        .where(outbox.c.state == "planned")
+        .values(state="stale", answer="never sent; a later plan decides anew", answered_at=at)
+    ).rowcount
+
+
+def mark_sent(connection: Connection, keys: Sequence[str], at: datetime) -> None:
+    """Say that writes are about to be sent: their answer counts as lost until it is known."""
+    for some in chunks(keys, _CHUNK):
+        connection.execute(
+            update(outbox).where(outbox.c.key.in_(some)).values(state="sent", sent_at=at)
+        )
+
+
+def settle(
+    connection: Connection, rows: Sequence[OutboxRow], outcomes: Sequence[Outcome], at: datetime
+) -> int:
+    """Note what a CRM answered, matched by record id; give how many it took.
+
+    What it took is in the mirror at once. A row without an outcome stays as sent.
+    """
+    by_record = {outcome.record_id: outcome for outcome in outcomes}
+    answered = [(row, by_record[row.record_id]) for row in rows if row.record_id in by_record]
+    taken = [(row, outcome) for row, outcome in answered if outcome.is_accepted]
+    answers = [
+        (row.key, "confirmed" if outcome.is_accepted else "refused", outcome.reason)
+        for row, outcome in answered
+    ]
+    _answer(connection, answers, at)
+    _mirror(connection, [(row, _taken_state(row, outcome)) for row, outcome in taken], at)
+    return len(taken)
+
+
+def _taken_state(row: OutboxRow, outcome: Outcome) -> State:
+    """Give what the record holds now: what was sent, or what the CRM says it made of it."""
+    answered = _only(outcome.values, row.after)
+    return State(row.record_id, {**row.after, **answered}, modified_at=outcome.modified_at)
+
+
+def _only(values: Values, fields: Iterable[str]) -> Values:
+    return {field: values[field] for field in fields if field in values}
+
+
+def settle_by_reading(
+    connection: Connection,
+    rows: Sequence[OutboxRow],
+    found: Iterable[Record],
+    at: datetime,
+    *,
+    is_sent_again: bool,
+) -> int:
+    """Settle lost answers by what the records hold; give how many had arrived.
+
+    A write that did not arrive becomes stale, or waits to be sent again when its plan is still the
+    present one. What was found is in the mirror.
+    """
+    held = {record.record_id: record.values for record in found}  # noqa: PD011
+    answers = [(row.key, *_verdict(row, held.get(row.record_id), is_sent_again)) for row in rows]
+    states = [
+        (row, State(row.record_id, _only(held[row.record_id], row.after)))
+        for row in rows
+        if row.record_id in held
+    ]
+    _answer(connection, answers, at)
+    _mirror(connection, states, at)
+    return sum(state == "confirmed" for _, state, _ in answers)
+
+
+def _verdict(row: OutboxRow, held: Values | None, is_sent_again: bool) -> tuple[str, str]:
+    if held is None:
+        return "stale", "the answer was lost, and the record is gone"
+    if all(held.get(field) == value for field, value in row.after.items()):
+        return "confirmed", "the answer was lost; the record was read and holds the values"
+    state = "planned" if is_sent_again else "stale"
+    return state, "the answer was lost; the record was read and lacks the values"
+
+
+def _answer(connection: Connection, answers: Sequence[tuple[str, str, str]], at: datetime) -> None:
+    if not answers:
+        return
+    connection.execute(
+        update(outbox)
+        .where(outbox.c.key == bindparam("of_key"))
+        .values(state=bindparam("to_state"), answer=bindparam("with_answer"), answered_at=at),
+        [
+            {"of_key": key, "to_state": state, "with_answer": answer}
+            for key, state, answer in answers
+        ],
+    )
+
+
+def _mirror(
+    connection: Connection, states: Sequence[tuple[OutboxRow, State]], at: datetime
+) -> None:
+    for (run_id, system, kind), pairs in groupby(sorted(states, key=_of_object), key=_of_object):
+        some = [state for _, state in pairs]
+        fields = sorted({field for state in some for field in state.values})  # noqa: PD011
+        mirror = grow_mirror(connection, load_mirror(connection, system, kind), fields)
+        Merger(connection, mirror, run_id, None, at).merge(some)
+
+
+def _of_object(pair: tuple[OutboxRow, State]) -> tuple[str, str, str]:
+    return pair[0].run_id, pair[0].system, pair[0].kind
+
+
+def count_confirmed(connection: Connection, run_id: str) -> dict[tuple[str, str], int]:
+    """Count a run's records that a CRM took, per system and object, in their order."""
+    found = connection.execute(
+        select(outbox.c.system, outbox.c.kind, func.count().label("records"))
+        .where(outbox.c.run_id == run_id, outbox.c.state == "confirmed")
+        .group_by(outbox.c.system, outbox.c.kind)
+        .order_by(outbox.c.system, outbox.c.kind)
+    )
+    return {(row.system, row.kind): row.records for row in found}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One record that a CRM refused, and why; `run_id` is the run whose plan held it."""
+
+    run_id: str
+    system: str
+    kind: str
+    record_id: str
+    answer: str
+
+
+def refusals(connection: Connection, run_id: str) -> list[Refusal]:
+    """List a run's records that a CRM refused, then or before with the same values."""
+    columns = [outbox.c[name] for name in Refusal.__dataclass_fields__]
+    found = connection.execute(
+        select(*columns)
+        .where(outbox.c.run_id == run_id, outbox.c.state == "refused")
+        .order_by(outbox.c.system, outbox.c.kind, outbox.c.record_id)
+    )
+    return [Refusal(*row) for row in found]

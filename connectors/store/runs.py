@@ -1,0 +1,196 @@
+"""Runs: what ran, under which agreement, with what result; and what was said to whom."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from agreement.errors import AgreementError
+from agreement.frames import Alerts, DataFrame
+from connectors.store.rows import insert_new, rows_of
+from connectors.store.tables import agreement_version, alert, run
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run; `result` and `ended_at` are missing while it runs.
+
+    `result` is `done`, the name of the error that stopped it, or `crashed`.
+    """
+
+    run_id: str
+    as_of: datetime
+    agreement_version: str
+    started_at: datetime
+    ended_at: datetime | None
+    result: str | None
+    summary: Mapping[str, Any] | None
+
+
+def start_run(connection: Connection, as_of: datetime, version: str, started_at: datetime) -> str:
+    """Note that a run starts; give its id, which tells when.
+
+    Runs that never ended are marked as crashed: whoever starts one holds the lock, so their
+    processes are dead.
+    """
+    connection.execute(
+        update(run).where(run.c.result.is_(None)).values(result="crashed", ended_at=started_at)
+    )
+    run_id = _free_id(connection, f"{started_at:%Y%m%d-%H%M%S}")
+    connection.execute(
+        insert(run).values(
+            run_id=run_id, as_of=as_of, agreement_version=version, started_at=started_at
+        )
+    )
+    return run_id
+
+
+def _free_id(connection: Connection, stem: str) -> str:
+    taken = set(connection.scalars(select(run.c.run_id).where(run.c.run_id.startswith(stem))))
+    candidate, number = stem, 1
+    while candidate in taken:
+        number += 1
+        candidate = f"{stem}-{number}"
+    return candidate
+
+
+def end_run(
+    connection: Connection,
+    run_id: str,
+    result: str,
+    summary: Mapping[str, object],
+    ended_at: datetime,
+) -> None:
+    """Note how a run ended."""
+    connection.execute(
+        update(run)
+        .where(run.c.run_id == run_id)
+        .values(result=result, summary=dict(summary), ended_at=ended_at)
+    )
+
+
+def last_runs(connection: Connection, count: int) -> list[RunRow]:
+    """List the latest runs, the newest first."""
+    columns = [run.c[name] for name in RunRow.__dataclass_fields__]
+    query = select(*columns).order_by(run.c.started_at.desc(), run.c.run_id.desc()).limit(count)
+    return [RunRow(*row) for row in connection.execute(query)]
+
+
+def open_run_id(connection: Connection) -> str | None:
+    """Name the run that has not ended, if there is one."""
+    found: str | None = connection.scalar(
+        select(run.c.run_id)
+        .where(run.c.result.is_(None))
+        .order_by(run.c.started_at.desc())
+        .limit(1)
+    )
+    return found
+
+
+# The agreement ------------------------------------------------------------------------------------
+
+
+def keep_agreement(
+    connection: Connection,
+    version: str,
+    digest: str,
+    effective: date,
+    content: Mapping[str, object],
+    holidays: Sequence[date],
+) -> None:
+    """Keep an agreement version as it was used first.
+
+    Holidays of years that are kept already stay as they are; later years are added.
+
+    Raises:
+        AgreementError: the version is kept with other content.
+    """
+    kept = connection.execute(
+        select(agreement_version.c.digest, agreement_version.c.holidays).where(
+            agreement_version.c.version == version
+        )
+    ).first()
+    if kept is None:
+        connection.execute(
+            insert(agreement_version).values(
+                version=version,
+                digest=digest,
+                effective=effective,
+                content=dict(content),
+                holidays=[day.isoformat() for day in holidays],
+            )
+        )
+        return
+    if kept.digest != digest:
+        raise AgreementError(
+            f"the agreement was changed, but is still called {version}, and results name it. "
+            "Raise its version number"
+        )
+    _add_later_holidays(connection, version, kept.holidays, holidays)
+
+
+def _add_later_holidays(
+    connection: Connection, version: str, kept: Sequence[str], holidays: Sequence[date]
+) -> None:
+    last_year = max((day[:4] for day in kept), default="")
+    later = [day.isoformat() for day in holidays if day.isoformat()[:4] > last_year]
+    if later:
+        connection.execute(
+            update(agreement_version)
+            .where(agreement_version.c.version == version)
+            .values(holidays=[*kept, *later])
+        )
+
+
+def agreement_holidays(connection: Connection, version: str) -> tuple[date, ...]:
+    """Give the closed days that are kept with an agreement version, in order."""
+    kept = connection.scalar(
+        select(agreement_version.c.holidays).where(agreement_version.c.version == version)
+    )
+    return tuple(date.fromisoformat(day) for day in kept or ())
+
+
+# Alerts -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRow:
+    """One stored message."""
+
+    alert_key: str
+    about_id: str
+    state: str
+    owner_id: str | None
+    text: str
+
+
+_ALERT_COLUMNS = [alert.c[name] for name in AlertRow.__dataclass_fields__]
+
+
+def alerts_said(connection: Connection) -> frozenset[str]:
+    """Give the keys of every message that was ever stored, sent or not."""
+    return frozenset(connection.scalars(select(alert.c.alert_key)))
+
+
+def store_alerts(connection: Connection, run_id: str, due: DataFrame[Alerts], at: datetime) -> None:
+    """Store messages before they are sent; one that is stored already stays as it is."""
+    rows = [{**row, "run_id": run_id, "stored_at": at} for row in rows_of(due)]
+    if rows:
+        connection.execute(insert_new(connection, alert), rows)
+
+
+def unsent_alerts(connection: Connection) -> list[AlertRow]:
+    """List messages that were stored and not sent, the oldest first."""
+    query = (
+        select(*_ALERT_COLUMNS)
+        .where(alert.c.sent_at.is_(None))
+        .order_by(alert.c.stored_at, alert.c.alert_key)
+    )
+    return [AlertRow(*row) for row in connection.execute(query)]
+
+
+def mark_alert_sent(connection: Connection, alert_key: str, at: datetime) -> None:
+    """Note that a message has arrived."""
+    connection.execute(update(alert).where(alert.c.alert_key == alert_key).values(sent_at=at))

@@ -1,0 +1,321 @@
+"""The store as flows see it: one object, each method one transaction."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Self
+
+import pandas as pd
+from sqlalchemy import Engine
+
+from agreement.frames import Alerts, Crosswalk, DataFrame, Postings, Writes
+from agreement.records import Batch, Outcome, Record
+from connectors.store import crosswalk, lock, measures, mirror, outbox, rewards, runs, snapshots
+from connectors.store.database import open_database, reading, writing
+from connectors.store.outbox import OutboxRow, Refusal
+from connectors.store.runs import AlertRow, RunRow
+from connectors.store.snapshots import PullCount, Pulled
+
+
+class Store:
+    """One database. Times that come in carry a zone; times that go out are UTC."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._check_lock: Callable[[], None] | None = None
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Open a database, made or brought to the newest schema when needed.
+
+        Raises:
+            BadInput: the URL names none that can be opened, or one of a newer Tandem.
+        """
+        return cls(open_database(url))
+
+    def close(self) -> None:
+        """Close its connections; it opens new ones when used again."""
+        self._engine.dispose()
+
+    @contextmanager
+    def hold_lock(self) -> Iterator[None]:
+        """Hold the lock of writing runs; a dead process's lock is free at once.
+
+        Raises:
+            Busy: another run holds it. Nobody waits.
+        """
+        with lock.hold_lock(self._engine, self._holder) as self._check_lock:
+            try:
+                yield
+            finally:
+                self._check_lock = None
+
+    def _holder(self) -> str:
+        with reading(self._engine) as connection:
+            run_id = runs.open_run_id(connection)
+        return f"run {run_id}" if run_id else "another run, which is just starting or ending,"
+
+    # Runs, agreement, alerts
+
+    def start_run(self, *, as_of: datetime, agreement_version: str, started_at: datetime) -> str:
+        """Note that a run starts; give its id. Runs that dead processes left open are `crashed`."""
+        with writing(self._engine) as connection:
+            return runs.start_run(connection, as_of, agreement_version, started_at)
+
+    def end_run(
+        self, run_id: str, *, result: str, summary: Mapping[str, object], ended_at: datetime
+    ) -> None:
+        """Note how a run ended: `done`, the error's name, or `crashed`."""
+        with writing(self._engine) as connection:
+            runs.end_run(connection, run_id, result, summary, ended_at)
+
+    def last_runs(self, count: int = 10) -> list[RunRow]:
+        """List the latest runs, the newest first."""
+        with reading(self._engine) as connection:
+            return runs.last_runs(connection, count)
+
+    def keep_agreement(
+        self,
+        *,
+        version: str,
+        digest: str,
+        effective: date,
+        content: Mapping[str, object],
+        holidays: Sequence[date],
+    ) -> None:
+        """Keep an agreement version with its holidays, as it was first used.
+
+        Raises:
+            AgreementError: the version is kept with other content.
+        """
+        with writing(self._engine) as connection:
+            runs.keep_agreement(connection, version, digest, effective, content, holidays)
+
+    def agreement_holidays(self, version: str) -> tuple[date, ...]:
+        """Give the closed days kept with an agreement version, in order."""
+        with reading(self._engine) as connection:
+            return runs.agreement_holidays(connection, version)
+
+    def alerts_said(self) -> frozenset[str]:
+        """Give the keys of every message that was ever stored."""
+        with reading(self._engine) as connection:
+            return runs.alerts_said(connection)
+
+    def store_alerts(self, run_id: str, due: DataFrame[Alerts], *, at: datetime) -> None:
+        """Store messages before they are sent; a known key stays as it is."""
+        with writing(self._engine) as connection:
+            runs.store_alerts(connection, run_id, due, at)
+
+    def unsent_alerts(self) -> list[AlertRow]:
+        """List messages that were stored and not sent, the oldest first."""
+        with reading(self._engine) as connection:
+            return runs.unsent_alerts(connection)
+
+    def mark_alert_sent(self, alert_key: str, *, at: datetime) -> None:
+        """Note that a message has arrived."""
+        with writing(self._engine) as connection:
+            runs.mark_alert_sent(connection, alert_key, at)
+
+    # What the vendors hold
+
+    def save_pull(
+        self,
+        run_id: str,
+        system: str,
+        kind: str,
+        batches: Iterable[Batch],
+        *,
+        until: datetime,
+        is_full: bool,
+        seen_at: datetime,
+        fields: Sequence[str] | None = None,
+        accept: Callable[[PullCount], None] | None = None,
+    ) -> PullCount:
+        """Save what a pull yields and move the watermark to `until`, in one transaction.
+
+        Records that a full read does not bring are counted, never deleted: a deletion is something
+        that the vendor says. Fields that a record does not carry stay as they were.
+
+        Args:
+            run_id: the run that reads.
+            system: the CRM.
+            kind: the vendor object.
+            batches: read to its end before anything is saved; memory holds one batch at a time.
+            until: everything changed up to here is in `batches`. A watermark never moves back.
+            is_full: everything was asked for, not only changes.
+            seen_at: when it was read.
+            fields: fields that were asked for; None: those that came. Others are not kept.
+            accept: sees the count before anything is saved; raising leaves everything as it was.
+        """
+        pulled = Pulled(run_id, system, kind, until, is_full, seen_at)
+        return snapshots.save_pull(self._engine, pulled, batches, fields, accept)
+
+    def watermark(self, system: str, kind: str) -> datetime | None:
+        """Give up to when an object was read; None when it never was."""
+        with reading(self._engine) as connection:
+            found = snapshots.read_watermark(connection, system, kind)
+            return found.until if found else None
+
+    def fields_read(self, system: str, kind: str) -> frozenset[str]:
+        """Give the fields of which everything up to the watermark is in the mirror.
+
+        Another field is missing on records that did not change since it was first asked for.
+        """
+        with reading(self._engine) as connection:
+            found = snapshots.read_watermark(connection, system, kind)
+            return found.fields if found else frozenset()
+
+    def mirror(self, system: str, kind: str, fields: Sequence[str]) -> pd.DataFrame:
+        """Give the last seen state of every record, by record id; unknown fields are all missing.
+
+        Columns: `record_id`, `created_at`, `modified_at`, `is_deleted`, `merged_into`, the fields.
+        """
+        with reading(self._engine) as connection:
+            found = mirror.load_mirror(connection, system, kind)
+            return mirror.read_mirror(connection, found, fields)
+
+    def history(self, system: str, kind: str, fields: Sequence[str]) -> pd.DataFrame:
+        """Give `record_id`, `field`, `value`, `changed_at`, `source` of every value ever taken."""
+        with reading(self._engine) as connection:
+            return snapshots.read_history(connection, system, kind, fields)
+
+    def associations(self, system: str, from_kind: str, to_kind: str) -> pd.DataFrame:
+        """Give the associations that stand: `from_id`, `to_id`."""
+        with reading(self._engine) as connection:
+            return snapshots.read_associations(connection, system, from_kind, to_kind)
+
+    # Who is who, and the measures
+
+    def crosswalk(self) -> DataFrame[Crosswalk]:
+        """Give the links that stand, by system, kind and record id."""
+        with reading(self._engine) as connection:
+            return crosswalk.read_crosswalk(connection)
+
+    def save_crosswalk(self, run_id: str, links: DataFrame[Crosswalk], *, at: datetime) -> int:
+        """Make these the links that stand; only differences are written, ended ones are kept."""
+        with writing(self._engine) as connection:
+            return crosswalk.save_crosswalk(connection, run_id, links, at)
+
+    def save_measures(self, run_id: str, **frames: pd.DataFrame) -> None:
+        """Make the tables `handoff`, `touch`, `credit` hold exactly these rows, all or none."""
+        with writing(self._engine) as connection:
+            for name, frame in frames.items():
+                measures.save_measure(connection, run_id, name, frame)
+
+    def measure(self, name: str) -> pd.DataFrame:
+        """Give the present rows of `handoff`, `touch` or `credit`."""
+        with reading(self._engine) as connection:
+            return measures.read_measure(connection, name)
+
+    # The reward ledger
+
+    def post(
+        self,
+        run_id: str,
+        postings: DataFrame[Postings],
+        *,
+        agreement_version: str,
+        at: datetime,
+    ) -> int:
+        """Append postings to the ledger's chain; give their number."""
+        with writing(self._engine) as connection:
+            return rewards.post(connection, run_id, postings, agreement_version, at)
+
+    def posted(self) -> pd.DataFrame:
+        """Give what is posted per `computed_for`, `participant`, `component`: `reward_minor`."""
+        with reading(self._engine) as connection:
+            return rewards.posted(connection)
+
+    def postings(self) -> DataFrame[Postings]:
+        """Give every posting in the order in which it was posted."""
+        with reading(self._engine) as connection:
+            return rewards.read_postings(connection)
+
+    def first_broken_posting(self) -> int | None:
+        """Recompute the chain; give the first entry that does not fit, None when all do."""
+        with reading(self._engine) as connection:
+            return rewards.first_broken(connection)
+
+    def ledger_head(self) -> str:
+        """Give the hash that fixes every posting so far."""
+        with reading(self._engine) as connection:
+            return rewards.head(connection)
+
+    # Plan and outbox
+
+    def save_plan(self, run_id: str, writes: DataFrame[Writes], *, at: datetime) -> str:
+        """Store a run's plan with its writes in the outbox; give its id."""
+        with writing(self._engine) as connection:
+            return outbox.save_plan(connection, run_id, writes, at)
+
+    def plan(self, plan_id: str) -> list[OutboxRow]:
+        """List a plan's writes, whatever became of them."""
+        with reading(self._engine) as connection:
+            return outbox.read_plan(connection, plan_id)
+
+    def planned(self, run_id: str) -> list[OutboxRow]:
+        """List a run's writes that wait to be sent, by system, object and record."""
+        with reading(self._engine) as connection:
+            return outbox.planned(connection, run_id)
+
+    def unsettled(self, run_id: str | None = None) -> list[OutboxRow]:
+        """List writes that were sent and whose answer is not known, of one run or of all."""
+        with reading(self._engine) as connection:
+            return outbox.unsettled(connection, run_id)
+
+    def abandon_planned(self, *, at: datetime) -> int:
+        """Drop writes that were planned and never sent; give their number."""
+        with writing(self._engine) as connection:
+            return outbox.abandon_planned(connection, at)
+
+    def mark_sent(self, keys: Sequence[str], *, at: datetime) -> None:
+        """Say, before the first byte leaves, that these writes are sent.
+
+        Raises:
+            Busy: the lock was lost, so another run may be writing.
+        """
+        if self._check_lock:
+            self._check_lock()
+        with writing(self._engine) as connection:
+            outbox.mark_sent(connection, keys, at)
+
+    def settle(
+        self, rows: Sequence[OutboxRow], outcomes: Sequence[Outcome], *, at: datetime
+    ) -> int:
+        """Note a CRM's answers, matched by record id; give how many writes it took.
+
+        What it took is in the mirror at once; a row without an outcome stays as sent.
+        """
+        with writing(self._engine) as connection:
+            return outbox.settle(connection, rows, outcomes, at)
+
+    def settle_by_reading(
+        self,
+        rows: Sequence[OutboxRow],
+        found: Iterable[Record],
+        *,
+        at: datetime,
+        is_sent_again: bool = False,
+    ) -> int:
+        """Settle lost answers by what the records hold now; give how many writes had arrived.
+
+        The others become stale, or wait to be sent again with `is_sent_again`.
+        """
+        with writing(self._engine) as connection:
+            return outbox.settle_by_reading(
+                connection, rows, found, at, is_sent_again=is_sent_again
+            )
+
+    def confirmed(self, run_id: str) -> dict[tuple[str, str], int]:
+        """Count a run's records that a CRM took, per system and object."""
+        with reading(self._engine) as connection:
+            return outbox.count_confirmed(connection, run_id)
+
+    def refusals(self, run_id: str) -> list[Refusal]:
+        """List a run's records that a CRM refused, now or before with the same values, and why."""
+        with reading(self._engine) as connection:
+            return outbox.refusals(connection, run_id)
+
+    def refused(self, run_id: str) -> int:
+        """Count those records."""
+        return len(self.refusals(run_id))

@@ -1,0 +1,271 @@
+"""Every table of the store but the mirrors, which follow the fields asked for (`mirror.py`).
+
+Instants are UTC. Amounts are whole minor units of company currency unless a column says otherwise.
+A change here needs a migration beside it; a test compares the two.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    text,
+)
+
+from agreement import frames
+from connectors.store.columns import ROW_NUMBER, TEXT, UTC_MICROSECONDS, Instant, Json, types_of
+
+# The newest migration: a database that stands there is opened without importing Alembic.
+SCHEMA = "0001"
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+
+def _text(name: str, **options: Any) -> Column[str]:
+    return Column(name, TEXT, nullable=False, **options)
+
+
+_SQL_TYPES: dict[str, Any] = {
+    "str": TEXT,
+    "bool": Boolean,
+    "int64": BigInteger,
+    "Int64": BigInteger,
+    "float64": Double,
+    UTC_MICROSECONDS: Instant,
+}
+
+
+def columns_of(table: type[frames.Table]) -> list[Column[Any]]:
+    """Give the columns that hold a frame, in its order; what may miss there may be NULL here."""
+    may_miss = {name: column.nullable for name, column in table.to_schema().columns.items()}
+    return [
+        Column(name, _SQL_TYPES[dtype], nullable=may_miss[name])
+        for name, dtype in types_of(table).items()
+    ]
+
+
+# What ran -----------------------------------------------------------------------------------------
+
+run = Table(
+    "run",
+    metadata,
+    _text("run_id", primary_key=True),
+    Column("as_of", Instant, nullable=False),
+    _text("agreement_version"),
+    Column("started_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("result", TEXT),
+    Column("summary", Json),
+    Index(None, "started_at"),
+)
+
+agreement_version = Table(
+    "agreement_version",
+    metadata,
+    _text("version", primary_key=True),
+    _text("digest"),
+    Column("effective", Date, nullable=False),
+    Column("content", Json, nullable=False),
+    Column("holidays", Json, nullable=False),
+)
+
+# What the vendors hold ----------------------------------------------------------------------------
+
+pull = Table(
+    "pull",
+    metadata,
+    Column("pull_id", ROW_NUMBER, primary_key=True),
+    _text("run_id"),
+    _text("system"),
+    _text("kind"),
+    Column("until", Instant, nullable=False),
+    Column("is_full", Boolean, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Column("row_count", Integer),
+    Column("changed_count", Integer),
+    Column("unseen_count", Integer),
+    Index(None, "run_id"),
+)
+
+watermark = Table(
+    "watermark",
+    metadata,
+    _text("system"),
+    _text("kind"),
+    Column("until", Instant, nullable=False),
+    Column("fields", Json, nullable=False),
+    _text("run_id"),
+    PrimaryKeyConstraint("system", "kind"),
+)
+
+mirror_field = Table(
+    "mirror_field",
+    metadata,
+    _text("system"),
+    _text("kind"),
+    _text("field"),
+    _text("column_name"),
+    PrimaryKeyConstraint("system", "kind", "field"),
+)
+
+mirror_version = Table(
+    "mirror_version",
+    metadata,
+    Column("version_id", ROW_NUMBER, primary_key=True),
+    _text("system"),
+    _text("kind"),
+    _text("record_id"),
+    _text("run_id"),
+    Column("seen_at", Instant, nullable=False),
+    _text("state"),
+    Index(None, "system", "kind", "record_id"),
+)
+
+field_history = Table(
+    "field_history",
+    metadata,
+    _text("system"),
+    _text("kind"),
+    _text("field"),
+    _text("record_id"),
+    Column("changed_at", Instant, nullable=False),
+    _text("value_hash"),
+    Column("value", TEXT),
+    _text("source"),
+    _text("run_id"),
+    PrimaryKeyConstraint("system", "kind", "field", "record_id", "changed_at", "value_hash"),
+    sqlite_with_rowid=False,
+)
+
+association = Table(
+    "association",
+    metadata,
+    _text("system"),
+    _text("from_kind"),
+    _text("to_kind"),
+    _text("from_id"),
+    _text("to_id"),
+    Column("since", Instant, nullable=False),
+    Column("until", Instant),
+    _text("run_id"),
+    # The record first: else PostgreSQL walks all pairs of a kind to find those of some records.
+    PrimaryKeyConstraint("from_id", "system", "from_kind", "to_kind", "to_id", "since"),
+    sqlite_with_rowid=False,
+)
+
+# Who is who ---------------------------------------------------------------------------------------
+
+crosswalk = Table(
+    "crosswalk",
+    metadata,
+    Column("link_id", ROW_NUMBER, primary_key=True),
+    *columns_of(frames.Crosswalk),
+    _text("run_id"),
+    Column("seen_at", Instant, nullable=False),
+    Column("until", Instant),
+    Column("ended_by", TEXT),
+    Index(
+        "ux_crosswalk_current",
+        "system",
+        "kind",
+        "record_id",
+        unique=True,
+        sqlite_where=text("until IS NULL"),
+        postgresql_where=text("until IS NULL"),
+    ),
+)
+
+# What is measured: the present state; any earlier one is recomputed from versions and agreement ---
+
+
+def _measure(name: str, frame: type[frames.Table]) -> Table:
+    columns = columns_of(frame)
+    for column in columns:
+        column.nullable = True  # the frame's own check says what may miss
+    return Table(name, metadata, _text("row_hash", primary_key=True), _text("run_id"), *columns)
+
+
+handoff = _measure("handoff", frames.HandoffStatus)
+touch = _measure("touch", frames.Touches)
+credit = _measure("credit", frames.Credits)
+
+posting = Table(
+    "posting",
+    metadata,
+    Column("entry", BigInteger, primary_key=True, autoincrement=False),
+    *columns_of(frames.Postings),
+    _text("agreement_version"),
+    _text("run_id"),
+    Column("posted_at", Instant, nullable=False),
+    _text("previous_hash"),
+    _text("entry_hash"),
+    CheckConstraint("debit <> credit", name="balanced"),
+    Index(None, "computed_for", "participant", "component"),
+)
+
+# What is written ----------------------------------------------------------------------------------
+
+plan = Table(
+    "plan",
+    metadata,
+    _text("plan_id", primary_key=True),
+    _text("run_id"),
+    _text("content_hash"),
+    Column("planned_at", Instant, nullable=False),
+    Column("record_count", Integer, nullable=False),
+    Column("field_count", Integer, nullable=False),
+    Index(None, "run_id"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    _text("key", primary_key=True),
+    Column("plan_id", TEXT, ForeignKey("plan.plan_id"), nullable=False),
+    _text("run_id"),
+    _text("system"),
+    _text("kind"),
+    _text("record_id"),
+    Column("before", Json, nullable=False),
+    Column("after", Json, nullable=False),
+    Column("reason", Json, nullable=False),
+    _text("desired_hash"),
+    _text("state"),
+    _text("answer", server_default=""),
+    Column("sent_at", Instant),
+    Column("answered_at", Instant),
+    CheckConstraint("state IN ('planned', 'sent', 'confirmed', 'refused', 'stale')", name="state"),
+    Index(None, "run_id", "state"),
+    Index(None, "state"),
+    Index(None, "system", "kind", "record_id"),
+)
+
+alert = Table(
+    "alert",
+    metadata,
+    _text("alert_key", primary_key=True),
+    _text("run_id"),
+    _text("about_id"),
+    _text("state"),
+    Column("owner_id", TEXT),
+    _text("text"),
+    Column("stored_at", Instant, nullable=False),
+    Column("sent_at", Instant),
+)

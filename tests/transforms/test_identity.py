@@ -1,0 +1,402 @@
+"""Who is who, first version: stored ids, conversions, addresses under names that agree."""
+
+from datetime import UTC, datetime
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agreement.frames import Crosswalk, empty
+from agreement.policy import load_agreement
+from tests import builders
+from transforms.identity import reconcile
+from transforms.person_names import are_alike, plain_names
+
+NIGHT = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
+NEXT_NIGHT = datetime(2026, 3, 3, 9, 15, tzinfo=UTC)
+POLICY = load_agreement().identity
+
+LEAD, OTHER_LEAD, CONTACT = "00Q000000000001EAA", "00Q000000000002EAA", "003000000000001AAA"
+OPPORTUNITY = "006000000000001AAA"
+
+
+def contact(record_id="1", **fields):
+    return {"record_id": record_id, "first_name": "Ann", "last_name": "Lee"} | fields
+
+
+def lead(record_id=LEAD, **fields):
+    return contact(record_id, system="salesforce", kind="lead") | fields
+
+
+def their_contact(record_id=CONTACT, **fields):
+    return contact(record_id, system="salesforce", kind="contact") | fields
+
+
+def crosswalk(*people, aliases=(), accounts=(), deals=(), previous=None, now=NIGHT):
+    return reconcile(
+        builders.people(*people),
+        builders.aliases(*aliases),
+        builders.accounts(*accounts),
+        builders.deal_records(*deals),
+        policy=POLICY,
+        previous=empty(Crosswalk) if previous is None else previous,
+        now=now,
+    )
+
+
+def groups(found: pd.DataFrame) -> set[frozenset[str]]:
+    """Give the records of each entity, as sets of ids."""
+    return {frozenset(rows) for _, rows in found.groupby("entity_id")["record_id"]}
+
+
+def rule_of(found: pd.DataFrame, record_id: str) -> str:
+    return found.set_index("record_id")["rule"][record_id]
+
+
+# Stored ids and chains
+
+
+def test_an_id_stored_on_the_hubspot_contact_links_whatever_the_names_are():
+    found = crosswalk(contact(partner_id=LEAD), lead(first_name="Robert", last_name="Stone"))
+    assert groups(found) == {frozenset({"1", LEAD})}
+    assert set(found["rule"]) == {"stored id"}
+    assert found.set_index("record_id")["evidence"]["1"] == f"salesforce lead {LEAD}"
+
+
+def test_an_id_stored_on_the_salesforce_record_links_too():
+    assert groups(crosswalk(contact(), lead(partner_id="1"))) == {frozenset({"1", LEAD})}
+
+
+def test_a_stored_id_of_a_merged_away_record_leads_to_its_survivor():
+    merge = {"system": "salesforce", "kind": "lead", "record_id": LEAD, "survivor_id": OTHER_LEAD}
+    found = crosswalk(contact(partner_id=LEAD), lead(OTHER_LEAD), aliases=[merge])
+    assert groups(found) == {frozenset({"1", OTHER_LEAD})}
+
+
+def test_a_stored_id_of_a_record_that_is_gone_links_nothing():
+    assert groups(crosswalk(contact(partner_id=OTHER_LEAD), lead())) == {
+        frozenset({"1"}),
+        frozenset({LEAD}),
+    }
+
+
+def test_a_converted_lead_carries_its_links_to_its_contact():
+    found = crosswalk(
+        contact(partner_id=LEAD), lead(converted_to=CONTACT), their_contact(last_name="Kim")
+    )
+    assert groups(found) == {frozenset({"1", LEAD, CONTACT})}
+    assert rule_of(found, CONTACT) == "conversion"
+
+
+# Addresses
+
+
+@pytest.mark.parametrize(
+    ("first_name", "last_name", "rule"),
+    [
+        ("Ann", "Lee", "e-mail and name"),
+        ("ANN", "Leé", "e-mail and name"),
+        ("A.", "Lee", "e-mail and similar name"),
+        ("Anneliese", "Lee", "e-mail and similar name"),
+        (None, "Lee", "e-mail and similar name"),
+        (None, None, "e-mail and similar name"),
+        ("Ann", "Lee-Miller", "e-mail and similar name"),
+    ],
+)
+def test_one_address_links_names_that_agree(first_name, last_name, rule):
+    found = crosswalk(
+        contact(email="a@x.test"),
+        lead(email="a@x.test", first_name=first_name, last_name=last_name),
+    )
+    assert groups(found) == {frozenset({"1", LEAD})}
+    assert set(found["rule"]) == {rule}
+
+
+@pytest.mark.parametrize(
+    ("first_name", "last_name"),
+    [("Bob", "Lee"), ("Ann", "Kim"), ("Ann", "Lee Jr."), ("Bob", None), (None, "Kim")],
+)
+def test_father_and_son_at_one_address_stay_two(first_name, last_name):
+    found = crosswalk(
+        contact(email="a@x.test"),
+        lead(email="a@x.test", first_name=first_name, last_name=last_name),
+    )
+    assert groups(found) == {frozenset({"1"}), frozenset({LEAD})}
+    assert set(found["rule"]) == {"only record"}
+
+
+def test_a_nickname_is_the_same_name():
+    found = crosswalk(
+        contact(email="a@x.test", first_name="Bill"), lead(email="a@x.test", first_name="William")
+    )
+    assert len(groups(found)) == 1
+
+
+def test_a_record_that_could_be_father_or_son_is_neither():
+    found = crosswalk(
+        contact("1", email="a@x.test", first_name="John"),
+        contact("2", email="a@x.test", first_name="Peter"),
+        lead(email="a@x.test", first_name=None),
+    )
+    assert len(groups(found)) == 3
+
+
+def test_a_third_address_does_not_join_what_one_address_keeps_apart():
+    found = crosswalk(
+        contact("1", email="home@x.test", other_emails="a@x.test", first_name="John"),
+        contact("2", email="home@x.test", other_emails="b@x.test", first_name="Jane"),
+        lead(LEAD, email="a@x.test", first_name="J."),
+        lead(OTHER_LEAD, email="b@x.test", first_name="J."),
+        their_contact(email="a@x.test", other_emails="b@x.test", first_name="J."),
+    )
+    people = groups(found)
+    assert not any({"1", "2"} <= person for person in people)
+    assert frozenset({LEAD, OTHER_LEAD, CONTACT}) in people
+
+
+def test_a_further_address_links_as_well_as_the_first():
+    found = crosswalk(
+        contact(email="ann@x.test", other_emails="old@x.test;ann@home.test"),
+        lead(email="ann@home.test"),
+    )
+    assert len(groups(found)) == 1
+
+
+@pytest.mark.parametrize("mailbox", ["info", "sales", "office"])
+def test_a_role_mailbox_links_nobody(mailbox):
+    address = f"{mailbox}@x.test"
+    assert len(groups(crosswalk(contact(email=address), lead(email=address)))) == 2
+
+
+def test_a_mailbox_that_many_names_use_links_only_equal_names():
+    crowd = [
+        contact(str(number), email="a@x.test", first_name=f"{letter}nn", last_name=f"L{letter}")
+        for number, letter in enumerate("abcdefghi")
+    ]
+    found = crosswalk(
+        *crowd,
+        lead(LEAD, email="a@x.test", first_name="ann", last_name="La"),
+        lead(OTHER_LEAD, email="a@x.test", first_name="a", last_name="La"),
+    )
+    assert frozenset({"0", LEAD}) in groups(found)
+    assert frozenset({OTHER_LEAD}) in groups(found)
+
+
+def test_duplicates_inside_one_system_are_one_person():
+    found = crosswalk(
+        contact("1", email="a@x.test"),
+        lead(LEAD, email="a@x.test"),
+        lead(OTHER_LEAD, email="a@x.test"),
+    )
+    assert groups(found) == {frozenset({"1", LEAD, OTHER_LEAD})}
+
+
+def test_a_shared_name_alone_links_nobody():
+    assert len(groups(crosswalk(contact(email="a@x.test"), lead(email="b@x.test")))) == 2
+
+
+# Survivors
+
+
+def survivors(found):
+    return set(found.loc[found["is_survivor"], "record_id"])
+
+
+def test_a_contact_survives_before_a_lead_and_a_lead_before_a_converted_one():
+    same = {"email": "a@x.test"}
+    old, new = {"created_at": "2026-01-01T00:00Z"}, {"created_at": "2026-02-01T00:00Z"}
+    converted = lead(LEAD, converted_to=CONTACT, **same, **old)
+    assert survivors(crosswalk(converted, their_contact(**same, **new))) == {CONTACT}
+    gone = lead(LEAD, converted_to="003000000000009AAA", **same, **old)
+    assert survivors(crosswalk(gone, lead(OTHER_LEAD, **same, **new))) == {OTHER_LEAD}
+
+
+def test_of_equals_the_oldest_survives_then_the_smaller_id():
+    same = {"email": "a@x.test"}
+    day = {"created_at": "2026-01-02T00:00Z"}
+    older = {"created_at": "2026-01-01T00:00Z"}
+    assert survivors(crosswalk(contact("1", **same, **day), contact("2", **same, **older))) == {"2"}
+    assert survivors(crosswalk(contact("1", **same, **day), contact("2", **same, **day))) == {"1"}
+
+
+def test_each_system_has_its_own_survivor():
+    found = crosswalk(contact(email="a@x.test"), lead(email="a@x.test"))
+    assert survivors(found) == {"1", LEAD}
+
+
+# Accounts and deals
+
+
+def company(record_id="20", **fields):
+    return {"system": "hubspot", "kind": "company", "record_id": record_id} | fields
+
+
+def account(record_id="001000000000001AAA", **fields):
+    return {"record_id": record_id} | fields
+
+
+def test_a_company_is_the_account_of_its_domain_or_of_its_stored_id():
+    found = crosswalk(
+        accounts=[
+            company("20", domain="acme.test"),
+            company("21", partner_id="001000000000002AAA"),
+            account("001000000000001AAA", domain="acme.test"),
+            account("001000000000002AAA", domain="other.test"),
+        ]
+    )
+    assert groups(found) == {
+        frozenset({"20", "001000000000001AAA"}),
+        frozenset({"21", "001000000000002AAA"}),
+    }
+
+
+def test_a_free_mail_domain_is_no_company():
+    found = crosswalk(accounts=[company(domain="gmail.com"), account(domain="gmail.com")])
+    assert len(groups(found)) == 2
+
+
+def test_of_several_accounts_with_one_domain_the_name_decides():
+    found = crosswalk(
+        accounts=[
+            company(domain="acme.test", name="ACME GmbH"),
+            account("001000000000001AAA", domain="acme.test", name="Acme Inc."),
+            account("001000000000002AAA", domain="acme.test", name="Acme GmbH"),
+        ]
+    )
+    assert groups(found) == {
+        frozenset({"20", "001000000000002AAA"}),
+        frozenset({"001000000000001AAA"}),
+    }
+
+
+def hubspot_deal(record_id, **fields):
+    return {"system": "hubspot", "kind": "deal", "record_id": record_id} | fields
+
+
+def test_of_several_hubspot_deals_the_one_linked_first_carries_the_amounts():
+    first = hubspot_deal("9", partner_id=OPPORTUNITY, created_at="2026-02-01T00:00Z")
+    later = hubspot_deal("8", partner_id=OPPORTUNITY, created_at="2026-01-01T00:00Z")
+    opportunity = {"record_id": OPPORTUNITY}
+    before = crosswalk(deals=[first, opportunity])
+    after = crosswalk(deals=[first, later, opportunity], previous=before, now=NEXT_NIGHT)
+    assert groups(after) == {frozenset({"8", "9", OPPORTUNITY})}
+    assert survivors(after) == {"9", OPPORTUNITY}
+
+
+# Ids that stay
+
+
+def test_a_second_night_changes_nothing():
+    people = [contact(email="a@x.test"), lead(email="a@x.test"), contact("2")]
+    first = crosswalk(*people)
+    second = crosswalk(*people, previous=first, now=NEXT_NIGHT)
+    pd.testing.assert_frame_equal(first, second)
+
+
+def test_a_person_keeps_the_id_when_a_record_joins_and_when_one_leaves():
+    one = crosswalk(contact("5", email="a@x.test"))
+    joined = crosswalk(
+        contact("1", email="a@x.test"), contact("5", email="a@x.test"), previous=one, now=NEXT_NIGHT
+    )
+    assert set(joined["entity_id"]) == set(one["entity_id"])
+    assert joined.set_index("record_id")["since"].to_dict() == {
+        "1": pd.Timestamp(NEXT_NIGHT),
+        "5": pd.Timestamp(NIGHT),
+    }
+    left = crosswalk(contact("1", email="a@x.test"), previous=joined, now=NEXT_NIGHT)
+    assert set(left["entity_id"]) == set(one["entity_id"])
+
+
+def test_two_people_who_turn_out_to_be_one_keep_the_elder_id_and_split_again_with_new_ones():
+    elder = crosswalk(contact("2"))
+    both = crosswalk(contact("1"), contact("2"), previous=elder, now=NEXT_NIGHT)
+    joined = crosswalk(
+        contact("1", email="a@x.test"), contact("2", email="a@x.test"), previous=both
+    )
+    assert set(joined["entity_id"]) == set(elder["entity_id"])
+    split = crosswalk(contact("1"), contact("2"), previous=joined)
+    ids = split.set_index("record_id")["entity_id"]
+    assert ids["1"] == elder["entity_id"][0]
+    assert ids["2"] not in set(joined["entity_id"])
+
+
+# Laws
+
+few = settings(max_examples=10)  # a reconciliation costs a tenth of a second, whatever its size
+
+names = st.sampled_from(["Ann", "Anna", "A", "Bob", "Robert", None])
+surnames = st.sampled_from(["Lee", "Kim", "Lee Jr", None])
+addresses = st.sampled_from(["a@x.test", "b@x.test", "c@x.test", "info@x.test", None])
+kinds = st.sampled_from([("hubspot", "contact"), ("salesforce", "lead"), ("salesforce", "contact")])
+
+
+@st.composite
+def many_people(draw):
+    rows = draw(st.lists(st.tuples(kinds, names, surnames, addresses, addresses), max_size=12))
+    return [
+        {
+            "system": system,
+            "kind": kind,
+            "record_id": f"{number:03}",
+            "first_name": first,
+            "last_name": last,
+            "email": email,
+            "other_emails": other,
+        }
+        for number, ((system, kind), first, last, email, other) in enumerate(rows)
+    ]
+
+
+@few
+@given(many_people(), st.randoms(use_true_random=False))
+def test_the_order_of_rows_does_not_matter(people, chance):
+    shuffled = list(people)
+    chance.shuffle(shuffled)
+    pd.testing.assert_frame_equal(crosswalk(*people), crosswalk(*shuffled))
+
+
+@few
+@given(many_people())
+def test_every_record_is_one_person_and_every_person_has_one_survivor_per_system(people):
+    found = crosswalk(*people)
+    assert sorted(found["record_id"]) == sorted(row["record_id"] for row in people)
+    assert (found.groupby(["entity_id", "system"])["is_survivor"].sum() == 1).all()
+
+
+@few
+@given(many_people())
+def test_clearly_different_names_at_one_address_are_never_joined(people):
+    person = crosswalk(*people).set_index("record_id")["entity_id"]
+    for one in people:
+        for other in people:
+            shared = {one["email"], one["other_emails"]} & {other["email"], other["other_emails"]}
+            if shared - {None} and person[one["record_id"]] == person[other["record_id"]]:
+                assert alike(one, other)
+
+
+@few
+@given(many_people(), many_people())
+def test_ids_are_never_shared_whatever_happened_before(people, later):
+    before = crosswalk(*people)
+    after = crosswalk(*later, previous=before, now=NEXT_NIGHT)
+    again = crosswalk(*later, previous=after, now=NEXT_NIGHT)
+    assert groups(after) == groups(crosswalk(*later))
+    pd.testing.assert_frame_equal(after, again)
+
+
+def alike(one, other):
+    parts = [
+        plain_names(pd.Series([row[part]], dtype="str"))
+        for row in (one, other)
+        for part in ("first_name", "last_name")
+    ]
+    return bool(are_alike(*parts)[0])
+
+
+@given(names, surnames, names, surnames)
+def test_likeness_of_names_has_no_direction(first, last, other_first, other_last):
+    one = {"first_name": first, "last_name": last}
+    other = {"first_name": other_first, "last_name": other_last}
+    assert alike(one, other) == alike(other, one)
+    assert alike(one, one)

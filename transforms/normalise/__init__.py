@@ -1,0 +1,42 @@
+"""Bring both vendors' mirrored records into one vocabulary: what the flows use of it."""
+
+from transforms.normalise.activities import activities
+from transforms.normalise.deals import (
+    company_currency,
+    currency_digits,
+    deal_records,
+    memberships,
+    rates,
+)
+from transforms.normalise.fields import (
+    ASSOCIATED,
+    FIELDS,
+    HISTORY_FIELDS,
+    STAGE_FIELDS,
+    fields_to_pull,
+)
+from transforms.normalise.history import stage_changes
+from transforms.normalise.mirrors import Mirrors, aliases, associations, live
+from transforms.normalise.people import accounts, people, users
+
+__all__ = [
+    "ASSOCIATED",
+    "FIELDS",
+    "HISTORY_FIELDS",
+    "STAGE_FIELDS",
+    "Mirrors",
+    "accounts",
+    "activities",
+    "aliases",
+    "associations",
+    "company_currency",
+    "currency_digits",
+    "deal_records",
+    "fields_to_pull",
+    "live",
+    "memberships",
+    "people",
+    "rates",
+    "stage_changes",
+    "users",
+]

@@ -1,0 +1,175 @@
+"""Which vendor fields the transforms read, per system and object, in the order of pulling."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from agreement.policy import Agreement
+
+Key = tuple[str, str]
+
+# Owners and companies come before the people who name them, people before their activities, so that
+# a pull that stops half-way never holds a child without its parent.
+FIELDS: Mapping[Key, tuple[str, ...]] = MappingProxyType(
+    {
+        ("hubspot", "owner"): ("email", "user_id", "is_archived"),
+        ("hubspot", "company"): ("name", "domain", "salesforceaccountid", "hs_merged_object_ids"),
+        ("hubspot", "contact"): (
+            "email",
+            "hs_additional_emails",
+            "firstname",
+            "lastname",
+            "company",
+            "lifecyclestage",
+            "hubspot_owner_id",
+            "hs_analytics_source",
+            "hs_email_optout",
+            "salesforceleadid",
+            "salesforcecontactid",
+            "hs_merged_object_ids",
+            "hs_calculated_merged_vids",
+        ),
+        ("hubspot", "deal"): (
+            "amount",
+            "deal_currency_code",
+            "dealstage",
+            "closedate",
+            "hs_is_closed",
+            "hs_is_closed_won",
+            "hs_salesforceopportunityid",
+            "hs_merged_object_ids",
+        ),
+        ("hubspot", "call"): (
+            "hs_timestamp",
+            "hs_call_title",
+            "hs_call_direction",
+            "hs_call_disposition",
+            "hs_call_status",
+            "hubspot_owner_id",
+            "hs_object_source",
+        ),
+        ("hubspot", "meeting"): (
+            "hs_timestamp",
+            "hs_meeting_title",
+            "hs_meeting_outcome",
+            "hubspot_owner_id",
+            "hs_object_source",
+        ),
+        ("hubspot", "email"): (
+            "hs_timestamp",
+            "hs_email_subject",
+            "hs_email_direction",
+            "hs_email_status",
+            "hubspot_owner_id",
+            "hs_object_source",
+        ),
+        ("hubspot", "form"): ("name", "form_type"),
+        ("hubspot", "form_submission"): ("form_id", "submitted_at", "email", "page_url"),
+        ("hubspot", "email_event"): (
+            "type",
+            "recipient",
+            "created",
+            "campaign_id",
+            "is_filtered",
+        ),
+        ("salesforce", "organization"): ("DefaultCurrencyIsoCode", "TimeZoneSidKey"),
+        ("salesforce", "currency_type"): (
+            "IsoCode",
+            "ConversionRate",
+            "DecimalPlaces",
+            "IsActive",
+            "IsCorporate",
+        ),
+        ("salesforce", "dated_conversion_rate"): ("IsoCode", "StartDate", "ConversionRate"),
+        ("salesforce", "user"): ("Name", "UserType", "TimeZoneSidKey", "IsActive"),
+        ("salesforce", "account"): ("Name", "Website"),
+        ("salesforce", "contact"): (
+            "Email",
+            "FirstName",
+            "LastName",
+            "AccountId",
+            "OwnerId",
+            "LeadSource",
+            "HasOptedOutOfEmail",
+            "HubSpot_Contact_Id__c",
+        ),
+        ("salesforce", "lead"): (
+            "Email",
+            "FirstName",
+            "LastName",
+            "Company",
+            "Status",
+            "OwnerId",
+            "LeadSource",
+            "HasOptedOutOfEmail",
+            "ConvertedContactId",
+            "ConvertedAccountId",
+            "HubSpot_Contact_Id__c",
+        ),
+        ("salesforce", "opportunity"): (
+            "AccountId",
+            "Amount",
+            "CurrencyIsoCode",
+            "StageName",
+            "IsClosed",
+            "IsWon",
+            "CloseDate",
+        ),
+        ("salesforce", "opportunity_contact_role"): ("OpportunityId", "ContactId"),
+        ("salesforce", "opportunity_history"): ("OpportunityId", "StageName"),
+        ("salesforce", "lead_history"): ("LeadId", "Field", "OldValue", "NewValue"),
+        ("salesforce", "campaign"): ("Name",),
+        ("salesforce", "campaign_member"): (
+            "CampaignId",
+            "LeadId",
+            "ContactId",
+            "Status",
+            "HasResponded",
+            "FirstRespondedDate",
+        ),
+        ("salesforce", "task"): (
+            "WhoId",
+            "Subject",
+            "Status",
+            "IsClosed",
+            "TaskSubtype",
+            "CallType",
+            "CallDisposition",
+            "CompletedDateTime",
+            "OwnerId",
+            "CreatedById",
+        ),
+        ("salesforce", "event"): (
+            "WhoId",
+            "Subject",
+            "StartDateTime",
+            "EndDateTime",
+            "OwnerId",
+            "CreatedById",
+        ),
+    }
+)
+
+# Fields whose dated values HubSpot gives with the record; Salesforce keeps them in history objects,
+# which are mirrors of their own.
+HISTORY_FIELDS: Mapping[Key, tuple[str, ...]] = MappingProxyType(
+    {("hubspot", "contact"): ("lifecyclestage",)}
+)
+STAGE_FIELDS = HISTORY_FIELDS
+
+ASSOCIATED: Mapping[Key, tuple[str, ...]] = MappingProxyType(
+    {
+        ("hubspot", "contact"): ("company",),
+        ("hubspot", "deal"): ("contact", "company"),
+        ("hubspot", "call"): ("contact",),
+        ("hubspot", "meeting"): ("contact",),
+        ("hubspot", "email"): ("contact",),
+    }
+)
+
+
+def fields_to_pull(agreement: Agreement, system: str, kind: str) -> tuple[str, ...]:
+    """List the vendor fields to read of one object, with those that the agreement names."""
+    named = (
+        (agreement.handoff.reject_reason_field,) if (system, kind) == ("salesforce", "lead") else ()
+    )
+    return tuple(dict.fromkeys((*FIELDS[system, kind], *named)))

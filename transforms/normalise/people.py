@@ -1,0 +1,213 @@
+"""Read people, accounts and users out of the mirrors, and addresses into their comparable form."""
+
+import pandas as pd
+
+from agreement.frames import Accounts, DataFrame, People, Users, as_text, as_utc
+from agreement.policy import Automatic, Handoff
+from transforms.normalise.mirrors import Mirrors, flags, long_ids, texts
+
+# Gmail delivers both names and ignores dots, so that these are one mailbox.
+_GMAIL = ("gmail.com", "googlemail.com")
+
+
+def people(
+    mirrors: Mirrors, contact_companies: pd.DataFrame, handoff: Handoff
+) -> DataFrame[People]:
+    """Read the live records of humans: HubSpot contacts, then Salesforce leads and contacts.
+
+    One row per record of the live mirrors, each object by record id. Ids of the other system that
+    somebody stored on a record come with 18 characters, several separated by `;`, the surer first.
+    A company is the associated one with the smallest id, when there are several.
+    """
+    rows = [
+        _hubspot_contacts(mirrors["hubspot", "contact"], contact_companies),
+        _leads(mirrors["salesforce", "lead"], handoff),
+        _salesforce_contacts(mirrors["salesforce", "contact"]),
+    ]
+    return People.validate(pd.concat(rows, ignore_index=True), lazy=True)
+
+
+def _hubspot_contacts(mirror: pd.DataFrame, companies: pd.DataFrame) -> pd.DataFrame:
+    stored = [long_ids(texts(mirror, f"salesforce{kind}id")) for kind in ("contact", "lead")]
+    return _people(
+        mirror,
+        "hubspot",
+        "contact",
+        email=normalised_emails(texts(mirror, "email")),
+        other_emails=_other_emails(mirror),
+        first_name=texts(mirror, "firstname"),
+        last_name=texts(mirror, "lastname"),
+        company=texts(mirror, "company"),
+        partner_id=_joined(stored[0], stored[1]),
+        account_record_id=mirror["record_id"].map(first_associated(companies)),
+        owner_id=texts(mirror, "hubspot_owner_id"),
+        status=texts(mirror, "lifecyclestage"),
+        source=texts(mirror, "hs_analytics_source"),
+        is_opted_out=flags(mirror, "hs_email_optout"),
+    )
+
+
+def _leads(mirror: pd.DataFrame, handoff: Handoff) -> pd.DataFrame:
+    return _people(
+        mirror,
+        "salesforce",
+        "lead",
+        **_salesforce_person(mirror),
+        company=texts(mirror, "Company"),
+        account_record_id=long_ids(texts(mirror, "ConvertedAccountId")),
+        converted_to=long_ids(texts(mirror, "ConvertedContactId")),
+        status=texts(mirror, "Status"),
+        reject_reason=texts(mirror, handoff.reject_reason_field),
+    )
+
+
+def _salesforce_contacts(mirror: pd.DataFrame) -> pd.DataFrame:
+    return _people(
+        mirror,
+        "salesforce",
+        "contact",
+        **_salesforce_person(mirror),
+        account_record_id=long_ids(texts(mirror, "AccountId")),
+    )
+
+
+def _salesforce_person(mirror: pd.DataFrame) -> dict[str, pd.Series]:
+    return {
+        "email": normalised_emails(texts(mirror, "Email")),
+        "first_name": texts(mirror, "FirstName"),
+        "last_name": texts(mirror, "LastName"),
+        "partner_id": texts(mirror, "HubSpot_Contact_Id__c").str.strip(),
+        "owner_id": long_ids(texts(mirror, "OwnerId")),
+        "source": texts(mirror, "LeadSource"),
+        "is_opted_out": flags(mirror, "HasOptedOutOfEmail"),
+    }
+
+
+def _people(mirror: pd.DataFrame, system: str, kind: str, **columns: pd.Series) -> pd.DataFrame:
+    frame = pd.DataFrame(
+        {
+            "system": system,
+            "kind": kind,
+            "record_id": mirror["record_id"],
+            **columns,
+            "created_at": as_utc(mirror["created_at"]),
+        },
+        index=mirror.index,
+    )
+    frame = frame.reindex(columns=list(People.to_schema().columns))
+    text = [name for name in frame.columns if name not in {"created_at", "is_opted_out"}]
+    return frame.astype(dict.fromkeys(text, "str") | {"is_opted_out": bool})
+
+
+def _joined(first: pd.Series, second: pd.Series) -> pd.Series:
+    both = first + ";" + second
+    return both.where(first.notna() & second.notna(), first.fillna(second))
+
+
+def _other_emails(mirror: pd.DataFrame) -> pd.Series:
+    listed = texts(mirror, "hs_additional_emails").dropna().str.split(";").explode()
+    clean = normalised_emails(listed.astype("str")).dropna()
+    joined = clean.groupby(level=0).agg(";".join)
+    return as_text(joined.reindex(mirror.index))
+
+
+def first_associated(associations: pd.DataFrame) -> pd.Series:
+    """Give each record's associated record with the smallest id (shorter, then as text)."""
+    size = associations["to_id"].str.len()
+    ordered = associations.assign(size=size).sort_values(["from_id", "size", "to_id"])
+    return ordered.drop_duplicates("from_id").set_index("from_id")["to_id"]
+
+
+def normalised_emails(emails: pd.Series) -> pd.Series:
+    """Write addresses so that equal mailboxes compare equal; what is no address is missing.
+
+    Lower case, without a plus-tag; Gmail's two domains are one and its dots mean nothing.
+
+    >>> normalised_emails(pd.Series([" Ann.Lee+crm@GoogleMail.com", "a.b@x.test", "-"])).tolist()
+    ['annlee@gmail.com', 'a.b@x.test', nan]
+    """
+    clean = emails.str.strip().str.lower().str.removeprefix("mailto:")
+    parts = clean.str.extract(r"^([^@\s;,<>]+)@([^@\s;,<>]+\.[^@\s;,<>]+)$")
+    local = parts[0].str.replace(r"(?<=.)\+.*$", "", regex=True)
+    is_gmail = parts[1].isin(_GMAIL)
+    local = local.where(~is_gmail, local.str.replace(".", "", regex=False))
+    domain = parts[1].where(~is_gmail, _GMAIL[0])
+    return (local + "@" + domain).astype("str")
+
+
+def accounts(company_mirror: pd.DataFrame, account_mirror: pd.DataFrame) -> DataFrame[Accounts]:
+    """Read the live records of companies: HubSpot companies, then Salesforce accounts.
+
+    One row per record. `domain` is the bare host in lower case, without `www.`.
+    """
+    rows = [
+        _accounts(
+            company_mirror,
+            ("hubspot", "company"),
+            texts(company_mirror, "name"),
+            texts(company_mirror, "domain"),
+            long_ids(texts(company_mirror, "salesforceaccountid")),
+        ),
+        _accounts(
+            account_mirror,
+            ("salesforce", "account"),
+            texts(account_mirror, "Name"),
+            texts(account_mirror, "Website"),
+            pd.Series(index=account_mirror.index, dtype="str"),
+        ),
+    ]
+    return Accounts.validate(pd.concat(rows, ignore_index=True), lazy=True)
+
+
+def _accounts(
+    mirror: pd.DataFrame,
+    key: tuple[str, str],
+    name: pd.Series,
+    website: pd.Series,
+    partner_id: pd.Series,
+) -> pd.DataFrame:
+    frame = pd.DataFrame(
+        {
+            "system": key[0],
+            "kind": key[1],
+            "record_id": mirror["record_id"],
+            "name": name,
+            "domain": _domains(website),
+            "partner_id": partner_id,
+        },
+        index=mirror.index,
+    ).astype("str")
+    return frame.assign(created_at=as_utc(mirror["created_at"]))
+
+
+def _domains(websites: pd.Series) -> pd.Series:
+    host = websites.str.strip().str.lower().str.replace(r"^[a-z]+://", "", regex=True)
+    host = host.str.replace(r"[/?#:].*$", "", regex=True).str.removeprefix("www.")
+    return host.where(host.str.fullmatch(r"[^\s@.]+(\.[^\s@.]+)+").eq(other=True)).astype("str")
+
+
+def users(
+    mirror: pd.DataFrame, automatic: Automatic, integration_user_id: str | None
+) -> DataFrame[Users]:
+    """Read Salesforce users, inactive ones too: they owned leads and did things.
+
+    One row per user. Not human: the user behind our own token, a listed user type, or a name that
+    holds a listed word.
+    """
+    name = texts(mirror, "Name").str.lower().fillna("")
+    kinds = {user_type.lower() for user_type in automatic.user_types}
+    is_machine = texts(mirror, "UserType").str.lower().isin(kinds)
+    for word in automatic.user_names:
+        is_machine |= name.str.contains(word.lower(), regex=False)
+    if integration_user_id:
+        own_id = long_ids(pd.Series([integration_user_id], dtype="str"))
+        is_machine |= mirror["record_id"].isin(own_id)
+    frame = pd.DataFrame(
+        {
+            "user_id": mirror["record_id"].astype("str"),
+            "zone": texts(mirror, "TimeZoneSidKey"),
+            "is_active": flags(mirror, "IsActive"),
+            "is_human": ~is_machine.astype(bool),
+        }
+    )
+    return Users.validate(frame.reset_index(drop=True), lazy=True)
