@@ -142,7 +142,9 @@ def _number_text(value: object) -> str:
         number = Decimal(str(value))
     except InvalidOperation:
         return str(value)
-    return f"{number.normalize():f}" if number else "0"
+    # Not `normalize`: it rounds to 28 digits.
+    text = f"{number:f}" if number else "0"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _instant_text(value: object) -> str:

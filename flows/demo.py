@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -151,7 +151,8 @@ def _batches(system: str, written: Mapping[str, int]) -> int:
 
 def score_links(settings: Settings, truth: Truth) -> dict[str, Any]:
     """Count our links of a HubSpot contact and a Salesforce record as true, false, missed."""
-    crosswalk = Store.open(settings.database_url).crosswalk()
+    with closing(Store.open(settings.database_url)) as store:
+        crosswalk = store.crosswalk()
     ours = found_pairs(crosswalk)
     right = ours & truth.pairs
     return {

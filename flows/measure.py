@@ -22,6 +22,7 @@ from agreement.frames import (
 )
 from agreement.money import minor_digits
 from agreement.periods import period_of
+from connectors.clock import utc_now
 from flows.reconcile import Known
 from flows.run import Run
 from transforms import (
@@ -59,7 +60,7 @@ class Measures:
 
 
 def measure(run: Run, known: Known) -> Measures:
-    """Compute clocks, credit and rewards; save them; post what the ledger lacks."""
+    """Compute clocks, credit and rewards, and save them."""
     measures = compute(run, known)
     run.store.save_measures(
         run.run_id,
@@ -68,6 +69,14 @@ def measure(run: Run, known: Known) -> Measures:
         credit=measures.credits,
     )
     return measures
+
+
+def post_rewards(run: Run, measures: Measures) -> int:
+    """Post what the reward ledger lacks, into the open period; give the number of postings."""
+    run.store.post(
+        run.run_id, measures.postings, agreement_version=run.agreement.name, at=utc_now()
+    )
+    return len(measures.postings)
 
 
 def compute(run: Run, known: Known) -> Measures:
@@ -95,15 +104,16 @@ def compute(run: Run, known: Known) -> Measures:
         known.digits,
         known.company_currency,
         known.stage_changes,
-        known.people,
         agreement.calendar,
         now,
     )
+    window_days = agreement.attribution.window_days
     deal_people = journeys.deal_people(
-        known.memberships, known.crosswalk, deals, known.people, touches
+        known.memberships, known.crosswalk, deals, known.people, touches, window_days
     )
-    paths = journeys.paths(touches, deal_people, deals, agreement.attribution.window_days)
-    credits = attribution.credits(paths, deals, agreement.attribution.models)
+    deals = journeys.with_lead_dates(deals, deal_people, known.people, known.crosswalk)
+    paths = journeys.paths(touches, deal_people, deals, window_days)
+    credits = attribution.credits(paths, deals, agreement.attribution)
     shared = credits[credits["model"] == agreement.attribution.shared].reset_index(drop=True)
     digits = known.digits.get(known.company_currency, minor_digits(known.company_currency))
     pools = rewards.pools(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from flows.deliver import deliver, settle
-from flows.measure import measure
+from flows.measure import measure, post_rewards
 from flows.plan import plan_writes
 from flows.pull import pull
 from flows.reconcile import reconcile
@@ -24,13 +24,16 @@ def call(work: Callable[..., Any], *arguments: Any) -> Any:
 def night(run: Run, mode: Mode, stage: Stage = call) -> dict[str, Any]:
     """Bring both CRMs to the numbers the agreement says they share; give the run's summary.
 
-    With mode `plan` nothing is written to a CRM and nobody is told anything.
+    With mode `plan` nothing is written to a CRM, nothing is posted, and nobody is told anything.
     """
     stage(settle, run)
     pulled = {crm.system: stage(pull, run, crm) for crm in run.crms}
     known = stage(reconcile, run)
     measures = stage(measure, run, known)
     plan = stage(plan_writes, run, known, measures)
-    written = stage(deliver, run, plan) if mode == "apply" else {}
-    said = stage(say_alerts, run, measures) if mode == "apply" else 0
+    if mode == "plan":
+        return summarise(run, pulled, known, measures, plan, written={}, alerts_sent=0)
+    written = stage(deliver, run, plan)
+    stage(post_rewards, run, measures)
+    said = stage(say_alerts, run, measures)
     return summarise(run, pulled, known, measures, plan, written, said)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -74,10 +74,9 @@ def open_run(
     settings = settings or load_settings()
     agreement = agreement_in_force(settings)
     hubspot, salesforce = connect(settings)
-    store = Store.open(settings.database_url)
     started_at = utc_now()
     moment = as_of or started_at
-    with store.hold_lock():
+    with closing(Store.open(settings.database_url)) as store, store.hold_lock():
         keep_agreement(store, agreement, moment)
         run_id = store.start_run(
             as_of=moment, agreement_version=agreement.name, started_at=started_at

@@ -31,7 +31,7 @@ def bridge(
     reason = lookup(rows["person_id"], latest["answer_reason"]).fillna("no reason given")
     partner = lookup(rows["person_id"], _partners(crosswalk))
     rule = lookup(rows["record_id"], _rules(crosswalk))
-    held = [excluded.notna(), is_rejected & partner.notna(), partner.notna()]
+    held = [excluded.notna(), is_rejected, partner.notna()]
 
     def first_held(*values: pd.Series | str, otherwise: pd.Series | str) -> pd.Series:
         return pd.Series(np.select(held, values, otherwise), index=rows.index, dtype="str")

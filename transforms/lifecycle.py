@@ -87,12 +87,12 @@ def handoffs(
     """
     due = mqls[(mqls["mql_at"] <= now) & ~is_excluded(mqls, people, exclusions).notna()]
     passes = _one_per_person(due)
-    acts = _acts_of_people(activities, crosswalk, now)
+    acts = _acts_of_people(activities, crosswalk)
     passes = _started(passes, acts, handoff.tiers)
     passes = passes.merge(_carriers(people, crosswalk), on="person_id", how="left")
     passes = passes.assign(zone=_zones(passes["owner_id"], users, calendar))
     passes = _seen_and_assigned(passes, people, crosswalk, users, stage_changes)
-    passes = _touched(passes, acts, handoff.human_touches)
+    passes = _touched(passes, acts, handoff.human_touches, now)
     passes = _answered(passes, people, crosswalk, stage_changes, handoff)
     passes["handoff_id"] = passes["person_id"] + ":" + passes["cycle"].astype("str")
     ordered = passes.sort_values(["started_at", "handoff_id"], ignore_index=True)
@@ -124,15 +124,13 @@ def _one_per_person(mqls: pd.DataFrame) -> pd.DataFrame:
     return first.assign(cycle=by_person.cumcount() + 1, next_at=by_person["mql_at"].shift(-1))
 
 
-def _acts_of_people(
-    activities: pd.DataFrame, crosswalk: pd.DataFrame, now: datetime
-) -> pd.DataFrame:
-    """Keep humans' acts, each under its person, none of the future."""
+def _acts_of_people(activities: pd.DataFrame, crosswalk: pd.DataFrame) -> pd.DataFrame:
+    """Keep what humans did, each act under its person."""
     people = crosswalk.loc[
         crosswalk["entity"] == "person", ["system", "kind", "record_id", "entity_id"]
     ].set_axis(["system", "person_kind", "person_record_id", "person_id"], axis=1)
     acts = activities[~activities["is_automatic"]]
-    return acts.merge(people, on=["system", "person_kind", "person_record_id"]).assign(now=now)
+    return acts.merge(people, on=["system", "person_kind", "person_record_id"])
 
 
 def _started(passes: pd.DataFrame, acts: pd.DataFrame, tiers: Sequence[Tier]) -> pd.DataFrame:
@@ -220,10 +218,17 @@ def _not_before(start: pd.Series, at: pd.Series) -> pd.Series:
 
 
 def _touched(
-    passes: pd.DataFrame, acts: pd.DataFrame, human_touches: Sequence[HumanTouch]
+    passes: pd.DataFrame,
+    acts: pd.DataFrame,
+    human_touches: Sequence[HumanTouch],
+    now: datetime,
 ) -> pd.DataFrame:
-    """Find the first listed human act at or after each start; of equal times the smaller id."""
+    """Find the first listed human act at or after each start, as far as `now` knows.
+
+    Of acts at one time the one with the smaller id.
+    """
     stops = pd.concat([_stops(acts, rule) for rule in human_touches], ignore_index=True)
+    stops = stops[stops["stopped_at"] <= now]
     stops = stops.sort_values(["stopped_at", "evidence_id"])
     first = pd.merge_asof(
         passes[["person_id", "started_at"]].reset_index().sort_values("started_at"),
@@ -243,7 +248,7 @@ def _stops(acts: pd.DataFrame, rule: HumanTouch) -> pd.DataFrame:
     if rule.at == "done":
         is_listed &= acts["is_done"]
     at = acts["at"] if rule.at == "done" else acts["created_at"]
-    stops = acts.assign(stopped_at=at)[is_listed & (at <= acts["now"])]
+    stops = acts.assign(stopped_at=at)[is_listed]
     return stops[["person_id", "stopped_at", "evidence_id"]]
 
 

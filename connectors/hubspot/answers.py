@@ -51,7 +51,8 @@ def failure(
     if status == 429:
         return _limited(told, _retry_after(headers))
     if status == 423:
-        return _again(f"{what} is locked", _retry_after(headers) or _LOCK_SECONDS, is_refused=True)
+        wait = max(_LOCK_SECONDS, _retry_after(headers) or 0.0)
+        return _again(f"{what} is locked", wait, is_refused=True)
     if status == 477:
         return VendorUnavailable(
             SYSTEM, "the account is moving to another data centre", _after(_retry_after(headers))

@@ -1,6 +1,7 @@
 """HubSpot as the flows see it: describe, pull, read back, update, create fields."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Self
@@ -68,8 +69,23 @@ class HubSpot:
         releases: Mapping[str, str] | None = None,
         event_types: Sequence[str] = ("CLICK",),
         is_archive_read: bool = True,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        road = Road(budget or Budget(SYSTEM), pacers or paced(), attempts=attempts)
+        """Connect; nothing is sent yet.
+
+        Args:
+            base_url: the API's address.
+            access_token: of a service key or private app.
+            pacers: the lanes `all` and `search`; by default HubSpot's own limits.
+            budget: the requests that this run may send; by default any number.
+            attempts: how often one request is sent at most.
+            timeout: seconds to connect, and to wait for an answer.
+            releases: objects that are on another release than the table of paths says.
+            event_types: the e-mail events to read.
+            is_archive_read: whether a window brings the archived records too.
+            sleep: waits before a request is repeated.
+        """
+        road = Road(budget or Budget(SYSTEM), pacers or paced(), attempts=attempts, sleep=sleep)
         self._client = Client(base_url, access_token, road, timeout=timeout)
         self._paths = Paths(releases)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="hubspot")

@@ -165,7 +165,7 @@ class Objects:
                 associations=associations,
                 associated=complete,
             )
-            merged = tuple(old for raw in chunk for old in _merged(wanted.kind, raw))
+            merged = tuple(chain.from_iterable(_merged(wanted.kind, raw) for raw in chunk))
             if merged:
                 yield Batch(records=merged)
 
@@ -249,8 +249,8 @@ def _merged(kind: str, raw: RawRecord) -> Iterator[Record]:
 
     Neither of the two properties that list them is complete; entries may carry `:timestamp`.
     """
-    texts = (raw["properties"].get(name) for name in OBJECTS[kind].merges)
-    entries = chain.from_iterable(text.split(";") for text in texts if text)
+    texts = list(filter(None, map(raw["properties"].get, OBJECTS[kind].merges)))
+    entries = ";".join(texts).split(";") if texts else []
     for old in dict.fromkeys(entry.partition(":")[0].strip() for entry in entries):
         if old and old != raw["id"]:
             yield Record(old, {}, is_deleted=True, merged_into=raw["id"])

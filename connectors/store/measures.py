@@ -30,7 +30,7 @@ def save_measure(connection: Connection, run_id: str, name: str, frame: pd.DataF
     table, model = MEASURES[name]
     frame = frame[list(types_of(model))]
     hashes = row_hashes(frame)
-    standing = fetch_frame(connection, select(table.c.row_hash), {"row_hash": "str"})["row_hash"]
+    standing = fetch_frame(connection, select(table.c.row_hash), {"row_hash": "object"})["row_hash"]
     for gone in chunks(standing[~standing.isin(hashes)].tolist(), _CHUNK):
         connection.execute(delete(table).where(table.c.row_hash.in_(gone)))
     new = frame.assign(row_hash=hashes)[~hashes.isin(standing)]

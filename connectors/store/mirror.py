@@ -119,7 +119,7 @@ def column_name(field: str, taken: Collection[str]) -> str:
         taken: columns in use, in lower case: SQLite does not tell cases apart.
 
     >>> column_name("FirstName", set()), column_name("a b", set()), column_name("NAME", {"name"})
-    ('FirstName', 'f_a_b_c8687a08aa5d', 'f_NAME_68b329da9893')
+    ('FirstName', 'f_a_b_c8687a08aa5d', 'f_NAME_eaa589322731')
     """
     is_plain = _PLAIN_NAME.fullmatch(field) and len(field) <= _LONGEST_NAME
     if is_plain and field.lower() not in taken:

@@ -1,7 +1,7 @@
 """Reward postings: append-only in the database itself, each chained by hash to the one before."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -61,7 +61,7 @@ def _head(connection: Connection) -> tuple[int, str]:
     return (last.entry, last.entry_hash) if last else (0, CHAIN_START)
 
 
-def _entry_hash(previous: str, content: Mapping[str, Any]) -> str:
+def _entry_hash(previous: str, content: Mapping[Any, Any]) -> str:
     moment = content["posted_at"]
     plain = {name: content[name] for name in _HASHED} | {"posted_at": moment.isoformat()}
     return hashlib.sha256(f"{previous}\n{json_text(plain)}".encode()).hexdigest()
@@ -74,17 +74,14 @@ def first_broken(connection: Connection) -> int | None:
     elsewhere.
     """
     previous = CHAIN_START
-    for expected, row in enumerate(_entries(connection), start=1):
-        is_next = row["entry"] == expected and row["previous_hash"] == previous
-        if not is_next or _entry_hash(previous, row) != row["entry_hash"]:
-            return int(row["entry"])
-        previous = row["entry_hash"]
-    return None
-
-
-def _entries(connection: Connection) -> Iterator[Mapping[str, Any]]:
     query = select(posting).order_by(posting.c.entry).execution_options(yield_per=_FETCH)
-    return (dict(row) for row in connection.execute(query).mappings())
+    with connection.execute(query) as result:
+        for expected, row in enumerate(result.mappings(), start=1):
+            is_next = row["entry"] == expected and row["previous_hash"] == previous
+            if not is_next or _entry_hash(previous, row) != row["entry_hash"]:
+                return int(row["entry"])
+            previous = row["entry_hash"]
+    return None
 
 
 def head(connection: Connection) -> str:

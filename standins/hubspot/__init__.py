@@ -133,7 +133,7 @@ class HubSpotStandIn(Portal):
             self.put_away(kind, self._record(kind, record_id), at=milliseconds(at))
 
     def gdpr_delete(self, record_id: str, *, at: datetime) -> None:
-        """Delete a contact for good; nothing of it can be read afterwards, from `at` on."""
+        """Delete a contact for good; nothing of it can be read afterwards, not even when (`at`)."""
         kind = self._kind("contacts")
         with self.lock:
             self.purge(kind, self._record(kind, record_id))
@@ -160,9 +160,10 @@ class HubSpotStandIn(Portal):
         start, end = self._kind(from_type), self._kind(to_type)
         with self.lock:
             first, second = self._record(start, from_id), self._record(end, to_id)
+            types = self.associations.types(start.name, end.name)
+            if not types or type_id not in (None, *types):
+                raise ValueError(f"{start.name} and {end.name} have no association {type_id}")
             chosen = type_id or self.associations.unlabelled(start.name, end.name)
-            if chosen is None or chosen not in self.associations.types(start.name, end.name):
-                raise ValueError(f"{start.name} and {end.name} have no association {chosen}")
             at = max(record.created for record in (first, second))
             self.link(start, first, end, second, chosen, at=at)
 

@@ -140,7 +140,7 @@ class Ask:
             Refusal: it is no number, or outside 1 to `most`.
         """
         text = self.text(name) or str(default)
-        if not text.isdigit() or not 1 <= int(text) <= most:
+        if not text.isdecimal() or not 1 <= int(text) <= most:
             raise invalid(f"{name} must be from 1 to {most}, and is {text}")
         return int(text)
 
@@ -165,6 +165,20 @@ def with_fields(body: Json, *required: str) -> Json:
     return body
 
 
+def names_in(body: Json, field: str) -> list[str]:
+    """Read a list of names out of a body; missing is empty.
+
+    Raises:
+        Refusal: it is no list of texts.
+    """
+    names = body.get(field)
+    if names is None:
+        return []
+    if not isinstance(names, list) or any(not isinstance(name, str) for name in names):
+        raise malformed(f"Cannot deserialize {field}")
+    return names
+
+
 def cursor(place: int) -> str:
     """Give an opaque cursor, so that no client can count on what it holds."""
     return base64.urlsafe_b64encode(f"n{place}".encode()).decode().rstrip("=")
@@ -183,7 +197,7 @@ def read_cursor(text: object) -> int:
         read = base64.urlsafe_b64decode(padded).decode()
     except (binascii.Error, UnicodeDecodeError, ValueError):
         read = ""
-    if not read.startswith("n") or not read[1:].isdigit():
+    if not read.startswith("n") or not read[1:].isdecimal():
         raise invalid(f"after is no cursor of ours: {text}")
     return int(read[1:])
 

@@ -93,6 +93,8 @@ class Associations:
         self._opposite: dict[tuple[str, str, int], int] = {}
         self._links: dict[Pair, Links] = defaultdict(dict)
         self._next_label = 1
+        # Moves with every change, as that of the records does.
+        self.revision = 0
         for pair, type_id in _UNLABELLED.items():
             self._define(pair, type_id, singular, suffix="_unlabeled" if pair in _PRIMARY else "")
         for pair, type_id in _PRIMARY.items():
@@ -119,9 +121,9 @@ class Associations:
         """Give the types of a pair of objects, by id; empty when they cannot be associated."""
         return self._types.get((start, end), {})
 
-    def unlabelled(self, start: str, end: str) -> int | None:
-        """Give the default type of a pair, or None when they cannot be associated."""
-        return _UNLABELLED.get((start, end))
+    def unlabelled(self, start: str, end: str) -> int:
+        """Give the default type of a pair that can be associated."""
+        return _UNLABELLED[start, end]
 
     def add_label(self, start: str, end: str, name: str, label: str) -> tuple[int, int]:
         """Define a label of the account's own; give its type id in both directions."""
@@ -161,6 +163,7 @@ class Associations:
         return is_asked or holder is None
 
     def _put(self, start: str, start_id: int, end: str, end_id: int, type_id: int) -> None:
+        self.revision += 1
         types = self._links[start, end].setdefault(start_id, {}).setdefault(end_id, [])
         if type_id not in types:
             types.append(type_id)
@@ -177,6 +180,7 @@ class Associations:
 
     def unlink(self, start: str, start_id: int, end: str, end_id: int) -> None:
         """Take away every association between two records."""
+        self.revision += 1
         self._links[start, end].get(start_id, {}).pop(end_id, None)
         self._links[end, start].get(end_id, {}).pop(start_id, None)
 

@@ -99,8 +99,10 @@ class Links:
         """End every association between pairs of records."""
         start, end = _pair(ask, "write")
         for each in ask.inputs(_WRITE_BATCH, "from", "to"):
+            if not isinstance(each["to"], list):
+                raise malformed("Cannot deserialize to")
             for partner in each["to"]:
-                _unlink(ask.portal, start, str(each["from"]["id"]), end, str(partner["id"]))
+                _unlink(ask.portal, start, _id(each["from"]), end, _id(partner))
         return Answer(204)
 
     def put_default(self, ask: Ask) -> Answer:
@@ -154,7 +156,7 @@ def _pair(ask: Ask, deed: str) -> tuple[Kind, Kind]:
     start, end = ask.kind("from"), ask.kind("to")
     ask.need(f"{start.scope}.{deed}")
     ask.need(f"{end.scope}.{deed}")
-    if ask.portal.associations.unlabelled(start.name, end.name) is None:
+    if not ask.portal.associations.types(start.name, end.name):
         raise invalid(f"No association types exist between {start.type_id} and {end.type_id}")
     return start, end
 
@@ -162,11 +164,7 @@ def _pair(ask: Ask, deed: str) -> tuple[Kind, Kind]:
 def _partners(portal: Portal, start: Kind, record_id: str, end: Kind) -> Mapping[int, list[int]]:
     """Give the live partners of a record; none when the record is not there."""
     record = found(portal, start, record_id)
-    if record is None:
-        return {}
-    live = portal.tables[end.name].live
-    partners = portal.associations.of(start.name, record.id, end.name).items()
-    return {partner: types for partner, types in partners if partner in live}
+    return {} if record is None else portal.partners(start, record, end)
 
 
 def _with_page(
@@ -222,9 +220,7 @@ def _records(ask: Ask, start: Kind, end: Kind, raw: Json) -> Two | Json:
     """Find both records of one input, or say which is missing as an item of `errors`."""
     pair = []
     for part, kind in (("from", start), ("to", end)):
-        if not isinstance(raw[part], dict):
-            raise malformed(f"Cannot deserialize {part}")
-        record_id = str(with_fields(raw[part], "id")["id"])
+        record_id = _id(raw[part])
         record = found(ask.portal, kind, record_id)
         if record is None:
             return {
@@ -237,6 +233,12 @@ def _records(ask: Ask, start: Kind, end: Kind, raw: Json) -> Two | Json:
     return pair[0], pair[1]
 
 
+def _id(raw: object) -> str:
+    if not isinstance(raw, dict):
+        raise malformed("Cannot deserialize a record's id")
+    return str(with_fields(raw, "id")["id"])
+
+
 def _two(ask: Ask, start: Kind, end: Kind) -> Two:
     first = found(ask.portal, start, ask.path["id"])
     second = found(ask.portal, end, ask.path["to_id"])
@@ -245,15 +247,17 @@ def _two(ask: Ask, start: Kind, end: Kind) -> Two:
     return first, second
 
 
-def _types(portal: Portal, start: Kind, end: Kind, listed: Sequence[Json]) -> list[AssociationType]:
+def _types(portal: Portal, start: Kind, end: Kind, listed: object) -> list[AssociationType]:
     known = portal.associations.types(start.name, end.name)
     chosen = []
-    for each in listed:
-        one = known.get(int(each["associationTypeId"])) if "associationTypeId" in each else None
+    for each in listed if isinstance(listed, list) else [listed]:
+        if not isinstance(each, dict):
+            raise malformed("Cannot deserialize types")
+        type_id = each.get("associationTypeId")
+        one = known.get(type_id) if isinstance(type_id, int) else None
         if one is None or one.category != each.get("associationCategory"):
             raise invalid(
-                f"No association type {each.get('associationTypeId')} exists between "
-                f"{start.type_id} and {end.type_id}"
+                f"No association type {type_id} exists between {start.type_id} and {end.type_id}"
             )
         chosen.append(one)
     if not chosen:
@@ -268,7 +272,6 @@ def _associate(ask: Ask, start: Kind, end: Kind, records: Two, types: Sequence[i
 
 def _default(ask: Ask, start: Kind, end: Kind, records: Two) -> Json:
     type_id = ask.portal.associations.unlabelled(start.name, end.name)
-    assert type_id is not None  # noqa: S101 (the pair was checked when the path was read)
     _associate(ask, start, end, records, [type_id])
     return {
         "from": {"id": str(records[0].id)},

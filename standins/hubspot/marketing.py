@@ -123,7 +123,7 @@ def _epoch(ask: Ask, name: str, default: int) -> int:
     text = ask.text(name)
     if text is None:
         return default
-    if not text.isdigit():
+    if not text.isdecimal():
         raise invalid(f"{name} must be epoch milliseconds, and is {text}")
     return int(text)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from standins.hubspot.answers import Answer, Json, invalid, malformed, not_found, refused
-from standins.hubspot.ask import Ask, Route, batch_answer, cursor, routes
+from standins.hubspot.ask import Ask, Route, batch_answer, cursor, names_in, routes
 from standins.hubspot.portal import Portal
 from standins.hubspot.records import Record
 from standins.hubspot.schema import Kind
@@ -145,11 +145,8 @@ class Objects:
         """Give one page of the live records that match, without history or associations."""
         kind = _readable(ask)
         body = ask.json()
-        names = body.get("properties") or []
-        if not isinstance(names, list):
-            raise malformed("Cannot deserialize properties")
         page = self._index.search(kind, body)
-        view = View(ask, kind, [str(name) for name in names])
+        view = View(ask, kind, names_in(body, "properties"))
         answer: Json = {
             "total": page.total,
             "results": [view.of(record) for record in page.records],
@@ -161,20 +158,20 @@ class Objects:
     def batch_read(self, ask: Ask) -> Answer:
         """Give the records of some ids, in an order of its own; 207 when some are missing."""
         kind = _readable(ask)
-        body = ask.json("inputs")
-        history = body.get("propertiesWithHistory") or []
-        if history and len(body["inputs"]) > _HISTORY_BATCH:
+        body = ask.json()
+        ids = [str(each["id"]) for each in ask.inputs(_BATCH, "id")]
+        history = names_in(body, "propertiesWithHistory")
+        if history and len(ids) > _HISTORY_BATCH:
             raise invalid(
                 "The maximum number of inputs supported in a batch request for property histories "
                 f"is {_HISTORY_BATCH}"
             )
-        ids = [str(each["id"]) for each in ask.inputs(_BATCH, "id")]
         key, is_archived = body.get("idProperty"), ask.flag("archived")
         records = {
             record_id: found(ask.portal, kind, record_id, key, is_archived=is_archived)
             for record_id in ids
         }
-        view = View(ask, kind, body.get("properties") or [], history)
+        view = View(ask, kind, names_in(body, "properties"), history)
         there = {record.id: record for record in records.values() if record is not None}
         missing = [record_id for record_id, record in records.items() if record is None]
         errors = [_missing(kind, missing)] if missing else []
@@ -265,7 +262,7 @@ class Objects:
             if row.refusal is None:
                 is_new = {"new": row.record is None} if is_upsert else {}
                 results.append(View(ask, kind, row.values).of(writer.apply(row)) | is_new)
-        errors = [row.as_error() for row in rows if row.refusal is not None]
+        errors = [row.as_error(row.refusal) for row in rows if row.refusal is not None]
         if missing:
             errors.append(_missing(kind, missing))
         ordered = sorted(results, key=lambda shown: _scatter(int(shown["id"])))
@@ -322,7 +319,7 @@ class Objects:
 
 
 def found(
-    portal: Portal, kind: Kind, value: str, key: str | None = None, *, is_archived: bool = False
+    portal: Portal, kind: Kind, value: str, key: object = None, *, is_archived: bool = False
 ) -> Record | None:
     """Find a record by id, or by a unique property; e-mails in any case, further ones included.
 
@@ -331,12 +328,14 @@ def found(
     """
     table = portal.tables[kind.name]
     if key in (None, "hs_object_id"):
-        record_id = int(value) if value.isdigit() else -1
+        record_id = int(value) if value.isdecimal() else -1
         return table.archived.get(record_id) if is_archived else table.find(record_id)
+    if not isinstance(key, str):
+        raise malformed("Cannot deserialize idProperty")
     if key not in table.keys:
         what = f"{kind.type_id} property {key}"
         raise invalid(f"Unable to perform update/upsert by non-unique {what}")
-    return portal.find_by(kind, str(key), value)
+    return portal.find_by(kind, key, value)
 
 
 def refuse_duplicates(kind: Kind, keyed: Sequence[tuple[Json, Record | None]]) -> None:
@@ -410,7 +409,7 @@ def _associations(portal: Portal, kind: Kind, record: Record, ends: Sequence[Kin
     shown: Json = {}
     for end in ends:
         types = portal.associations.types(kind.name, end.name)
-        partners = portal.associations.of(kind.name, record.id, end.name)
+        partners = portal.partners(kind, record, end)
         results = [
             {"id": str(partner), "type": types[type_id].name}
             for partner, type_ids in partners.items()

@@ -210,7 +210,13 @@ class Portal:
         return None if partner is None else str(partner)
 
     def _count(self, kind: Kind, end: str, record: Record) -> str:
-        return str(len(self.associations.of(kind.name, record.id, end)))
+        return str(len(self.partners(kind, record, self.kinds[end])))
+
+    def partners(self, kind: Kind, record: Record, end: Kind) -> Mapping[int, list[int]]:
+        """Give the live records that a record is associated with: id to type ids, oldest first."""
+        live = self.tables[end.name].live
+        known = self.associations.of(kind.name, record.id, end.name).items()
+        return {partner: types for partner, types in known if partner in live}
 
     def _stage_fact(self, name: str, record: Record) -> str | None:
         stage = self.stage(record.values.get("dealstage"))

@@ -2,18 +2,19 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 from operator import attrgetter, itemgetter
 from types import MappingProxyType
 from typing import Any
 
 from standins.hubspot.answers import Json, Refusal, invalid, malformed, refused
-from standins.hubspot.portal import Portal
+from standins.hubspot.portal import Compute, Portal
 from standins.hubspot.records import Record
 from standins.hubspot.schema import Kind, Property
-from standins.hubspot.values import instant_text, is_multiple, read_instant
+from standins.hubspot.values import instant_text, is_in_calendar, is_multiple, read_instant
 
 MOST_RESULTS = 10_000
 LONGEST_PAGE = 200
@@ -118,6 +119,8 @@ class Index:
         if not sorts:
             return _BY_ID
         rule = {"propertyName": sorts[0]} if isinstance(sorts[0], str) else sorts[0]
+        if not isinstance(rule, dict):
+            raise malformed("Cannot deserialize a sort")
         direction = rule.get("direction", "ASCENDING")
         if direction not in {"ASCENDING", "DESCENDING"}:
             raise malformed(f"Cannot deserialize a direction from String {direction!r}")
@@ -132,6 +135,7 @@ class Index:
         present = portal.index_lag and portal.clock()
         same = (
             portal.tables[kind.name].revision,
+            portal.associations.revision,
             portal.index_lag,
             present,
             filters,
@@ -156,41 +160,32 @@ class Index:
     def _candidates(self, kind: Kind, query: _Query) -> Iterator[tuple[Record, Doc]]:
         """Yield what may match, by ascending id, each with a reader of its values in the index."""
         portal, table = self._portal, self._portal.tables[kind.name]
+        if portal.index_lag:
+            yield from self._lagging(kind)
+            return
         computed = {
             name: compute
             for name in _read_names(kind, query)
             if (compute := portal.computed(kind, name))
         }
-        if portal.index_lag:
-            yield from self._lagging(kind)
-            return
-        records: Iterator[Record] | list[Record] = table.in_order()
+        records: Iterable[Record] = table.in_order()
         if query.window:
             records = table.modified_between(*query.window)
         for record in records:
-            if computed:
-                yield (
-                    record,
-                    lambda name, record=record: (  # type: ignore[misc]
-                        computed[name](record) if name in computed else record.values.get(name)
-                    ),
-                )
-            else:
-                yield record, record.values.get
+            yield record, partial(_read, computed, record) if computed else record.values.get
 
     def _lagging(self, kind: Kind) -> Iterator[tuple[Record, Doc]]:
         """Yield the records as they stood before their latest change, until the index has it."""
         caught_up = self._portal.clock() - self._portal.index_lag
         for record in self._portal.tables[kind.name].in_order():
             if record.modified <= caught_up:
-                yield (
-                    record,
-                    lambda name, record=record: self._portal.value(  # type: ignore[misc]
-                        kind, record, name
-                    ),
-                )
+                yield record, partial(self._portal.value, kind, record)
             elif record.before is not None:
                 yield record, record.before.values.get
+
+
+def _read(computed: Mapping[str, Compute], record: Record, name: str) -> str | None:
+    return computed[name](record) if name in computed else record.values.get(name)
 
 
 def _paging(body: Json) -> tuple[int, int]:
@@ -198,7 +193,7 @@ def _paging(body: Json) -> tuple[int, int]:
     if not 1 <= limit <= LONGEST_PAGE:
         raise invalid(f"limit must be from 1 to {LONGEST_PAGE}, and is {limit}")
     after = str(body.get("after") or "0")
-    if not after.isdigit():
+    if not after.isdecimal():
         raise invalid(f"after is no offset: {after}")
     offset = int(after)
     if offset + limit > MOST_RESULTS:
@@ -248,7 +243,7 @@ def _split_keyset(group: list[Json]) -> tuple[int, list[list[Json]]]:
     is_start = [
         each.get("propertyName") == "hs_object_id"
         and each.get("operator") == "GT"
-        and str(each.get("value")).isdigit()
+        and str(each.get("value")).isdecimal()
         for each in group
     ]
     above = [int(each["value"]) for each, starts in zip(group, is_start, strict=True) if starts]
@@ -379,7 +374,7 @@ def _comparable(definition: Property, text: str) -> Comparable:
         if len(text) == 24 and text.endswith("Z"):
             return text
         instant = read_instant(text)
-        if instant is None:
+        if instant is None or not is_in_calendar(instant):
             raise ValueError(text)
         return instant_text(instant)
     return text.lower()

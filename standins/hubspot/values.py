@@ -10,6 +10,8 @@ from standins.hubspot.schema import Property
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_FIRST = (datetime(1, 1, 1, tzinfo=UTC) - EPOCH) // _MILLISECOND
+_LAST = (datetime(9999, 12, 31, tzinfo=UTC) - EPOCH) // _MILLISECOND
 _DAY = 24 * 60 * 60 * 1000
 
 # [general knowledge] the longest text that a property of any field type takes.
@@ -62,6 +64,11 @@ def read_instant(text: str) -> int | None:
     return milliseconds(read) if read.tzinfo else None
 
 
+def is_in_calendar(milliseconds_: int) -> bool:
+    """Tell whether an instant lies in the years that can be written, 1 to 9999."""
+    return _FIRST <= milliseconds_ <= _LAST
+
+
 def as_text(value: object) -> str | None:
     """Turn a JSON value sent for a property into the text that HubSpot stores."""
     if value is None:
@@ -106,11 +113,9 @@ def _datetime(_: Property, text: str) -> str:
 
 def _instant(text: str) -> int:
     read = read_instant(text.strip())
-    try:
-        moment(read if read is not None else 1 << 62)
-    except OverflowError:
-        raise Fault("INVALID_LONG", f"{text} was not a valid long.") from None
-    return read or 0
+    if read is None or not is_in_calendar(read):
+        raise Fault("INVALID_LONG", f"{text} was not a valid long.")
+    return read
 
 
 def _enumeration(definition: Property, text: str) -> str:

@@ -34,10 +34,9 @@ class Row:
     ignored: frozenset[str] = frozenset()
     context: Json = field(default_factory=dict)
 
-    def as_error(self) -> Json:
-        """Give a refused row as an item of a 207's `errors`."""
-        assert self.refusal is not None  # noqa: S101 (callers ask for refused rows only)
-        body = dict(self.refusal.answer.body) if isinstance(self.refusal.answer.body, dict) else {}
+    def as_error(self, refusal: Refusal) -> Json:
+        """Give the refusal of this row as an item of a 207's `errors`."""
+        body = dict(refusal.answer.body) if isinstance(refusal.answer.body, dict) else {}
         context = {"objectWriteTraceId": [self.trace_id]} | self.context | body.pop("context", {})
         return body | {"context": context}
 
@@ -166,8 +165,10 @@ class Writer:
             context={"properties": ["hs_timestamp"]},
         )
 
-    def _links(self, listed: Sequence[Json]) -> list[tuple[Kind, Record, int]]:
-        links = []
+    def _links(self, listed: object) -> list[tuple[Kind, Record, int]]:
+        links: list[tuple[Kind, Record, int]] = []
+        if not isinstance(listed, list):
+            raise malformed("Cannot deserialize associations")
         for each in listed:
             try:
                 partner_id = int(each["to"]["id"])

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
+from urllib.parse import unquote
 
 import orjson
 
@@ -41,21 +42,29 @@ class Refused(Exception):
     """
 
     def __init__(
-        self, code: str, message: str, *, fields: Sequence[str] = (), status: int = 400
+        self,
+        code: str,
+        message: str,
+        *,
+        fields: Sequence[str] = (),
+        status: int = 400,
+        more: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(code, message)
         self.code, self.message, self.fields, self.status = code, message, list(fields), status
+        self.more = dict(more or {})
 
     def as_answer(self) -> Answer:
         """Word the refusal of a request: a list, also for a single fault."""
-        fault: JsonObject = {"message": self.message, "errorCode": self.code}
+        fault: JsonObject = {"message": self.message, "errorCode": self.code, **self.more}
         if self.fields:
             fault["fields"] = self.fields
         return json_answer([fault], self.status)
 
     def as_row_error(self) -> JsonObject:
         """Word the refusal of one row; rows say `statusCode` where requests say `errorCode`."""
-        return {"statusCode": self.code, "message": self.message, "fields": self.fields}
+        said = {"statusCode": self.code, "message": self.message, "fields": self.fields}
+        return {**said, **self.more}
 
 
 class Unreadable(Refused):
@@ -87,3 +96,8 @@ def html_answer(status: int, reason: str) -> Answer:
     """Answer as the edge in front of the platform does: a page, not JSON."""
     page = f"<h1>Bad Message {status}</h1><pre>reason: {reason}</pre>"
     return Answer(status, page.encode(), {"content-type": "text/html;charset=iso-8859-1"})
+
+
+def segments(path: str) -> tuple[str, ...]:
+    """Split a path as sent into decoded segments; a slash at the end does not count."""
+    return tuple(unquote(one) for one in path.strip("/").split("/"))

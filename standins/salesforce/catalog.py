@@ -340,7 +340,7 @@ picklist(40) R = LanguageLocaleKey:
 picklist(40) nR = DefaultCurrencyIsoCode:
 int(2) n = FiscalYearStartMonth
 boolean D = UsesStartDateAsFiscalYearName IsSandbox IsReadOnly
-picklist(40) nR = OrganizationType: Team Edition|Professional Edition|Enterprise Edition|Developer Edition
+picklist(40) nR = OrganizationType: Professional Edition|Enterprise Edition|Developer Edition
 string(15) n = NamespacePrefix
 string(5) n = InstanceName
 

@@ -14,7 +14,8 @@ from standins.salesforce.catalog import (
 )
 from standins.salesforce.derived import derive, history_rows
 from standins.salesforce.ids import long_id, numbered_id
-from standins.salesforce.schema import Field, SObject, read_catalog, read_children
+from standins.salesforce.reading import read_catalog, read_children
+from standins.salesforce.schema import Field, SObject
 from standins.salesforce.tables import Journal, Row, Table
 from standins.salesforce.values import kept, stamp
 
@@ -139,7 +140,7 @@ class Org:
 
     # Looking things up
 
-    def object(self, name: str) -> SObject:
+    def sobject(self, name: str) -> SObject:
         """Find an object by its exact name.
 
         Raises:
@@ -164,6 +165,11 @@ class Org:
         """Give the name of a record."""
         found = self.find(record_id)
         return str(found[1].get("Name", "")) if found else None
+
+    def entity_id(self, name: str) -> object:
+        """Give the id of an object's own definition; None when it has none."""
+        found = self._first("EntityDefinition", "QualifiedApiName", name)
+        return None if found is None else found["Id"]
 
     def stage(self, name: object) -> Row | None:
         """Find an opportunity stage by its name."""
@@ -229,7 +235,7 @@ class Org:
 
     def add_to_schema(self, sobject: str, field: Field, *, is_open: bool) -> None:
         """Create a field; `is_open` when the integration user's profile may use it at once."""
-        self.object(sobject).add_field(field)
+        self.sobject(sobject).add_field(field)
         if is_open:
             self._open_fields.add((sobject, field.name))
         self._visible.clear()
@@ -277,7 +283,7 @@ class Org:
         Raises:
             ValueError: the org has no such object or field, or a value is of another type.
         """
-        one = self.object(sobject)
+        one = self.sobject(sobject)
         row: Row = {"Id": long_id(record_id) if record_id else self.new_id(one)}
         for name, value in fields.items():
             field = one.by_name.get(name)
@@ -321,9 +327,9 @@ class Org:
             table.drop(old)
         if sobject.name in _OPTIONS:
             owner, name = _OPTIONS[sobject.name]
-            field = self.object(owner).by_name[name]
+            field = self.sobject(owner).by_name[name]
             options = dict.fromkeys((*field.options, str(row[key])))
-            self.object(owner).replace_field(name, options=tuple(options))
+            self.sobject(owner).replace_field(name, options=tuple(options))
             self._visible.clear()
 
     def insert(self, sobject: SObject, values: Row, by: str, at: str) -> str:
@@ -366,7 +372,7 @@ class Org:
             return
         for child in sobject.children:
             if child.is_cascading:
-                other = self.object(child.sobject)
+                other = self.sobject(child.sobject)
                 for one in sorted(self.tables[other.name].having(child.field, [record_id])):
                     self.delete(other, one, by, at)
         table.deleted_at[record_id] = at
@@ -382,8 +388,10 @@ class Org:
 
     def write_history(self, sobject: str, values: Row, by: str, at: str) -> None:
         """Add one history row."""
-        one = self.object(sobject)
-        row = {"Id": self.new_id(one), "CreatedById": by, "CreatedDate": at, "SystemModstamp": at}
+        one = self.sobject(sobject)
+        row: Row = {
+            "Id": self.new_id(one), "CreatedById": by, "CreatedDate": at, "SystemModstamp": at,
+        }  # fmt: skip
         row |= {name: value for name, value in values.items() if value is not None}
         self._put(one, {name: value for name, value in row.items() if name in one.by_name})
 
@@ -402,7 +410,7 @@ class Org:
     def _give_statuses(self, campaign: Row) -> None:
         """A new campaign knows the two statuses of the platform."""
         for order, label in enumerate(("Sent", "Responded"), 1):
-            status = self.object("CampaignMemberStatus")
+            status = self.sobject("CampaignMemberStatus")
             row: Row = {
                 "Id": self.new_id(status), "CampaignId": campaign["Id"], "Label": label,
                 "SortOrder": order, "IsDefault": label == "Sent",

@@ -156,8 +156,11 @@ _TOKEN = re.compile(
 )
 _COMPARE = frozenset({"=", "!=", "<>", "<", "<=", ">", ">="})
 _CLAUSES = frozenset(
-    "FROM WHERE GROUP HAVING ORDER LIMIT OFFSET FOR USING ALL AND OR NOT IN LIKE".split()
-)
+    {
+        "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "FOR", "USING", "ALL",
+        "AND", "OR", "NOT", "IN", "LIKE",
+    }
+)  # fmt: skip
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 
 
@@ -287,10 +290,10 @@ class _Parser:
             return self._alternatives()
         if self._is("FIELDS", "("):
             self._at += 2
-            which = self._next("name").upper()
+            which = next((word for word in ("ALL", "STANDARD", "CUSTOM") if self._take(word)), "")
+            if not which:
+                raise self._unexpected()
             self._need(")")
-            if which not in {"ALL", "STANDARD", "CUSTOM"}:
-                raise malformed(f"unexpected token: '{which}'")
             return AllFields(which)
         if self._peek(1).text == "(":
             return self._aggregate()

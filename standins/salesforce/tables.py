@@ -11,22 +11,27 @@ class Journal:
     """What rows looked like before, so that a transaction can be taken back."""
 
     def __init__(self) -> None:
-        self._entries: list[tuple[Table, str, Row | None]] | None = None
+        self._entries: list[tuple[Table, str, Row | None]] = []
+        self._marks: list[int] = []
 
     def begin(self) -> None:
-        """Start to remember."""
-        self._entries = []
+        """Begin a transaction; it may lie inside another."""
+        self._marks.append(len(self._entries))
 
     def note(self, table: "Table", record_id: str, before: Row | None) -> None:
         """Remember one row as it was; None when there was none."""
-        if self._entries is not None:
+        if self._marks:
             self._entries.append((table, record_id, None if before is None else dict(before)))
 
     def end(self, *, is_kept: bool) -> None:
-        """Stop to remember; put everything back when the transaction is not kept."""
-        entries, self._entries = self._entries or [], None
-        for table, record_id, before in () if is_kept else reversed(entries):
-            table.restore(record_id, before)
+        """End the transaction begun last; put everything back when it is not kept."""
+        mark = self._marks.pop()
+        if not is_kept:
+            for table, record_id, before in reversed(self._entries[mark:]):
+                table.restore(record_id, before)
+            del self._entries[mark:]
+        if not self._marks:
+            self._entries.clear()
 
 
 class _SortedIndex:

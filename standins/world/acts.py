@@ -20,7 +20,14 @@ AUTO_REPLIES = (
     "AUTOMATIC REPLY: Thank you for reaching out",
 )
 MACHINE_SOURCES = ("AUTOMATION_PLATFORM", "SEQUENCES", "INTEGRATION", "IMPORT")
-_SUBJECTS = ("Following up", "Your question", "Next steps", "=1+1", "Angebot für Ihr Team", "Re: demo")
+_SUBJECTS = (
+    "Following up",
+    "Your question",
+    "Next steps",
+    "=1+1",
+    "Angebot für Ihr Team",
+    "Re: demo",
+)
 _MEETING = timedelta(minutes=45)
 
 
@@ -74,7 +81,7 @@ class Diary:
         Salesforce knows the day of a response only, which counts as its start in UTC.
         """
         left = [one for one in self.office.campaigns if one not in human.campaigns]
-        members = [one for one in human.records_at(at) if isinstance(one, SalesforcePerson)]
+        members = human.in_salesforce_at(at)
         if not left or not members:
             return
         campaign_id, member = self.dice.pick(left), self.dice.pick(members)
@@ -151,7 +158,9 @@ class Diary:
     ) -> None:
         """Log a HubSpot meeting: booking stops clocks, and what took place earns credit."""
         is_over = at + _MEETING <= AS_OF
-        outcome = self.dice.weighted({"COMPLETED": 0.85, "NO_SHOW": 0.15}) if is_over else "SCHEDULED"
+        outcome = (
+            self.dice.weighted({"COMPLETED": 0.85, "NO_SHOW": 0.15}) if is_over else "SCHEDULED"
+        )
         evidence_id = self._ids.hubspot("engagements")
         properties = {
             "hs_meeting_title": self.dice.pick(_SUBJECTS),
@@ -183,19 +192,17 @@ class Diary:
             "hubspot_owner_id": owner,
             "hs_object_source": source,
         }
-        with_ids = [human.contact.written_id for human in humans]
-
         self._script.hubspot(
             Phase.ACTS,
             lambda crm: crm.add(kind, written, record_id=evidence_id, created_at=created_at),
         )
-        for contact_id in with_ids:
-            self._script.hubspot(
-                Phase.ACTS,
-                lambda crm, contact_id=contact_id: crm.associate(
-                    kind, evidence_id, "contacts", contact_id
-                ),
-            )
+        for human in humans:
+            self._associate(kind, evidence_id, human.contact.written_id)
+
+    def _associate(self, kind: str, evidence_id: str, contact_id: str) -> None:
+        self._script.hubspot(
+            Phase.ACTS, lambda crm: crm.associate(kind, evidence_id, "contacts", contact_id)
+        )
 
     # Sales, in Salesforce.
 
@@ -275,8 +282,18 @@ class Diary:
         """Add an activity of the owner (a queue's are the first rep's), or one a machine made."""
         rep = owner if owner.hubspot_owner_id else self.office.reps[0]
         by = creator or rep.salesforce_id
-        who = {"WhoId": person.id, "OwnerId": rep.salesforce_id, "CreatedById": by}
+        who = {
+            "WhoId": self._written_on(person, at),
+            "OwnerId": rep.salesforce_id,
+            "CreatedById": by,
+        }
         self._add(sobject, evidence_id, fields | who, at)
+
+    def _written_on(self, person: SalesforcePerson, at: datetime) -> str:
+        """Choose the record that an act is logged on: some on one that a merge takes over later."""
+        merged_at = person.merged_at or at
+        doomed = [one for one in person.losers if one.created_at <= at < merged_at]
+        return doomed[0].id if doomed and self.dice.chance(0.5) else person.id
 
     def _add(self, sobject: str, record_id: str, fields: dict[str, Any], at: datetime) -> None:
         self._script.salesforce(
@@ -328,7 +345,7 @@ class Diary:
 
     def noise(self, human: Human, at: datetime) -> None:
         """Let something happen that is nobody's act, or no act yet."""
-        in_salesforce = [one for one in human.records_at(at) if isinstance(one, SalesforcePerson)]
+        in_salesforce = human.in_salesforce_at(at)
         if in_salesforce and self.dice.chance(0.6):
             self._salesforce_noise(human, self.dice.pick(in_salesforce), at)
             return

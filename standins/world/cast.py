@@ -27,7 +27,7 @@ class Rep:
         return f"{self.name[0]}.{self.name[1]}@tandem-demo.test".lower().replace(" ", "-")
 
 
-@dataclass
+@dataclass(eq=False)
 class Company:
     """A company where humans work; either CRM may not know it."""
 
@@ -41,7 +41,7 @@ class Company:
     humans: list["Human"] = field(default_factory=list)
 
 
-@dataclass
+@dataclass(eq=False)
 class HubSpotContact:
     """A contact. `id` is the one that lives in the end, `parts` the two that a merge made it of."""
 
@@ -63,15 +63,20 @@ class HubSpotContact:
         return self.parts[0].id if self.parts else self.id
 
 
-@dataclass
+@dataclass(eq=False)
 class SalesforcePerson:
-    """A lead or contact. `losers` were merged into it; `is_easy`: no doubt whose record it is."""
+    """A lead or contact. `losers` were merged into it; `is_easy`: no doubt whose record it is.
+
+    `assigned_at` is when a user came to own it: later than its making when it waited in a queue
+    first, missing when it still does.
+    """
 
     kind: str
     id: str
     email: str | None
     name: tuple[str, str]
     created_at: datetime
+    assigned_at: datetime | None = None
     status: list[tuple[datetime, str, str | None]] = field(default_factory=list)
     converted_at: datetime | None = None
     converted_to: "SalesforcePerson | None" = None
@@ -126,7 +131,7 @@ class Pass:
     answer_reason: str | None = None
 
 
-@dataclass
+@dataclass(eq=False)
 class Human:
     """One human: the first contact is the one that marketing works with.
 
@@ -161,7 +166,7 @@ class Human:
 
     @property
     def carrier(self) -> SalesforcePerson | None:
-        """Give the Salesforce record that carries a handoff: a contact before a lead, the oldest."""
+        """Give the Salesforce record that carries handoffs: a contact before a lead, the oldest."""
         by_rank = sorted(self.salesforce, key=lambda one: (one.kind != "contact", one.created_at))
         return by_rank[0] if by_rank else None
 
@@ -180,11 +185,15 @@ class Human:
             for one in self.passes
         )
 
-    def records_at(self, at: datetime) -> list[HubSpotContact | SalesforcePerson]:
-        """List the live records that exist at a time; a converted lead gave way to its contact."""
-        in_salesforce = (
+    def in_salesforce_at(self, at: datetime) -> list[SalesforcePerson]:
+        """List the live Salesforce records at a time; a converted lead gave way to its contact."""
+        return [
             one
             for one in self.salesforce
             if one.created_at <= at and not (one.converted_at and at >= one.converted_at)
-        )
-        return [*(one for one in self.hubspot if one.created_at <= at), *in_salesforce]
+        ]
+
+    def workable_at(self, at: datetime) -> list[HubSpotContact | SalesforcePerson]:
+        """List the records that sales can log an act on at a time."""
+        here = [self.contact] if self.contact.created_at <= at else []
+        return [*here, *self.in_salesforce_at(at)]

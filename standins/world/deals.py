@@ -38,7 +38,7 @@ _STORIES = {
     "won, booked back into the quarter before": 0.02,
 }
 _CURRENCIES = {"USD": 0.72, "EUR": 0.14, "JPY": 0.08, "KWD": 0.06}
-_MEDIAN_USD = 17_000
+_MEDIAN_USD = 36_000
 
 
 @dataclass
@@ -75,6 +75,11 @@ class Deal:
     on_roles: list[Human] = field(default_factory=list)
     copies: list[HubSpotDeal] = field(default_factory=list)
     is_deleted: bool = False
+
+    @property
+    def first_close(self) -> date:
+        """Give the day that was hoped for at first; it stays when nothing changed since."""
+        return self.created_at.date() + 60 * DAY if self.changes else self.closed_on
 
     @property
     def associated(self) -> list[Human]:
@@ -160,9 +165,11 @@ class Sales:
             return None
         if kind == "zero":
             return "0"
-        minor = int(dice.lognormal(_MEDIAN_USD, 0.8) * rate_on(currency, day)) * 10 ** DIGITS[currency]
-        if dice.chance(0.6):
-            minor += dice.whole(1, 10 ** DIGITS[currency] - 1) if DIGITS[currency] else 0
+        unit = 10 ** DIGITS[currency]
+        minor = int(dice.lognormal(_MEDIAN_USD, 0.8) * rate_on(currency, day)) * unit
+        ending = dice.weighted({"whole": 0.4, "half": 0.25, "any": 0.35})
+        if unit > 1 and ending != "whole":
+            minor += unit // 2 if ending == "half" else dice.whole(1, unit - 1)
         text = f"{Decimal(minor).scaleb(-DIGITS[currency]):f}"
         return f"-{text}" if kind == "negative" else text
 
@@ -171,7 +178,7 @@ class Sales:
     def _tell(self, deal: Deal, story: str) -> None:
         """Move the deal through its stages up to the world's moment."""
         dice = self._dice
-        end = deal.created_at + timedelta(days=min(dice.lognormal(48, 0.6), 200))
+        end = deal.created_at + timedelta(hours=int(min(dice.lognormal(1150, 0.6), 4800)))
         if story == "open" or end > AS_OF - DAY:
             self._advance(deal, AS_OF - HOUR)
             deal.closed_on = (AS_OF + dice.whole(5, 120) * DAY).date()
@@ -281,12 +288,17 @@ class Sales:
                 continue
             for _ in range(dice.whole(1, 5)):
                 at = dice.between(deal.created_at - 10 * DAY, end)
-                there = human.records_at(at)
+                there = human.workable_at(at)
                 if there and human.may_be_called(at):
-                    where = dice.pick(there)
-                    self._diary.sales_act(human, human.contact if where in human.hubspot else where, at)
+                    self._diary.sales_act(human, dice.pick(there), at)
         met_at = dice.between(deal.created_at, end)
-        able = [one for one in people if not one.is_quiet and one.may_be_called(met_at)]
+        able = [
+            human
+            for human in dict.fromkeys(people)
+            if not human.is_quiet
+            and human.may_be_called(met_at)
+            and human.contact.created_at <= met_at
+        ]
         if len(able) > 1:
             self._diary.meeting(able, met_at, min(met_at + 2 * DAY, end))
 
@@ -331,7 +343,7 @@ def deal_truth(deal: Deal) -> DealTruth:
 
 def _minor(amount: Fraction, currency: str) -> int:
     """Round to whole minor units, halves to the even one."""
-    return round(amount * 10 ** DIGITS[currency])
+    return round(amount * int(10 ** DIGITS[currency]))
 
 
 def _people_on(deal: Deal) -> tuple[str, list[Human]]:

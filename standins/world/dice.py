@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Dice:
-    """A seeded source of chance: the same seed and the same order of questions, the same answers."""
+    """A seeded source of chance: the same seed and order of questions, the same answers."""
 
     def __init__(self, seed: int) -> None:
         self._generator = np.random.default_rng(seed)

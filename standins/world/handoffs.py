@@ -1,5 +1,6 @@
 """Plan the passes from marketing to sales, and let sales answer: in time, late, or never."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from standins.world.acts import Diary
@@ -20,7 +21,6 @@ from standins.world.truth import HandoffTruth
 from standins.world.words import REJECT_REASONS
 from standins.world.working_time import HOT, HOT_WITHIN, LIMITS, MQL, working_time
 from standins.world.years import AS_OF
-
 
 _PLANS_FROM = datetime(2025, 9, 1, tzinfo=UTC)
 _AUTUMN = datetime(2026, 10, 1, tzinfo=UTC)
@@ -96,7 +96,7 @@ def write_lifecycle(dice: Dice, human: Human) -> None:
             at = one.touched_at + dice.whole(1, 72) * HOUR
             if AS_OF > at > one.mql_at:
                 stages.append((at, "salesqualifiedlead", "CRM_UI"))
-            if AS_OF > at + DAY and at > one.mql_at and dice.chance(0.1):
+            if at + DAY < AS_OF and at > one.mql_at and dice.chance(0.1):
                 # Qualified twice in one cycle: the second entry is no new pass.
                 stages.append((at + DAY, "marketingqualifiedlead", "AUTOMATION_PLATFORM"))
 
@@ -130,9 +130,8 @@ def _ask(diary: Diary, human: Human, one: Pass) -> None:
 
 def _sure_records(human: Human, at: datetime) -> list[HubSpotContact | SalesforcePerson]:
     """List the records on which an act will be found by whoever links the human at all."""
-    there = [one for one in human.records_at(at) if isinstance(one, SalesforcePerson)]
     is_only = len([one for one in human.salesforce if not one.converted_to]) == 1
-    sure = [one for one in there if one.is_easy or is_only]
+    sure = [one for one in human.in_salesforce_at(at) if one.is_easy or is_only]
     return [human.contact, *sure]
 
 
@@ -206,6 +205,8 @@ def handoff_truths(human: Human) -> list[HandoffTruth]:
             mql_at=one.mql_at,
             started_at=one.started_at,
             due_at=one.due_at,
+            seen_at=_first((known.created_at for known in human.salesforce), one.started_at),
+            assigned_at=_first((known.assigned_at for known in human.salesforce), one.started_at),
             touched_at=touched_at,
             evidence_id=evidence_id,
             status=_status(one.due_at, touched_at),
@@ -217,8 +218,14 @@ def handoff_truths(human: Human) -> list[HandoffTruth]:
     ]
 
 
+def _first(stamps: Iterable[datetime | None], start: datetime) -> datetime | None:
+    """Give the first of some stamps, not before the start; nothing when there is none."""
+    known = [at for at in stamps if at]
+    return max(start, min(known)) if known else None
+
+
 def _first_touch(human: Human, started_at: datetime) -> tuple[datetime | None, str | None]:
-    """Find the first act that stops a clock, at or after its start; of equal ones the smaller id."""
+    """Find the first act that stops a clock, at or after its start; of equals the smaller id."""
     stops = [
         (act.stops_at, act.evidence_id)
         for act in human.acts
@@ -230,4 +237,4 @@ def _first_touch(human: Human, started_at: datetime) -> tuple[datetime | None, s
 def _status(due_at: datetime, touched_at: datetime | None) -> str:
     if touched_at:
         return "on_time" if touched_at <= due_at else "late"
-    return "late" if AS_OF > due_at else "waiting"
+    return "late" if due_at < AS_OF else "waiting"

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from standins.salesforce import SalesforceStandIn
-from standins.world.cast import Rep
+from standins.world.cast import NURTURING, QUALIFIED, UNQUALIFIED, Rep
 from standins.world.dice import Dice
 from standins.world.ids import Ids
 from standins.world.script import Phase, Script
@@ -14,21 +14,24 @@ from standins.world.working_time import COMPANY_ZONE
 
 COMPANY_CURRENCY = "USD"
 DIGITS = {"USD": 2, "EUR": 2, "JPY": 0, "KWD": 3}
-# Units of the currency per US dollar, from a day on. The 0.8 makes amounts that fall exactly between
-# two cents, so that the way of rounding shows.
+# Units of the currency per US dollar, from a day on. The 0.8 makes amounts that fall exactly
+# between two cents, so that the way of rounding shows.
 RATES = {
     "EUR": {
         "2025-01-01": "0.925",
         "2025-07-01": "0.875",
-        "2026-01-01": "0.86",
-        "2026-04-01": "0.8",
-        "2026-07-01": "0.8925",
+        "2026-01-01": "0.8",
+        "2026-04-01": "0.8625",
+        "2026-07-01": "0.8",
         "2026-10-01": "0.915",
     },
     "JPY": {"2025-01-01": "157.2", "2025-10-01": "144.85", "2026-05-15": "149.25"},
     "KWD": {"2025-01-01": "0.308", "2026-02-01": "0.3065", "2026-09-15": "0.30745"},
 }
 _OPENED = datetime(2024, 11, 4, 9, tzinfo=UTC)
+
+# Lead statuses beside the vendor's own, and whether a conversion ends there.
+_OWN_STATUSES = ((NURTURING, False), (UNQUALIFIED, False), (QUALIFIED, True))
 
 # First name, last name, zone. Several zones change their clocks in autumn, each on its own day;
 # Kolkata, Tokyo and Phoenix never do, Sydney the other way round.
@@ -93,7 +96,13 @@ class Office:
 def open_office(dice: Dice, ids: Ids, script: Script) -> Office:
     """Hire everybody and set the organisation up in both CRMs."""
     reps = tuple(
-        Rep(ids.salesforce("User"), str(4100 + at), (first, last), zone, (first, last, zone) != _LEFT)
+        Rep(
+            ids.salesforce("User"),
+            str(4100 + at),
+            (first, last),
+            zone,
+            (first, last, zone) != _LEFT,
+        )
         for at, (first, last, zone) in enumerate((*_REPS, _LEFT))
     )
     for rep in reps:
@@ -105,11 +114,8 @@ def open_office(dice: Dice, ids: Ids, script: Script) -> Office:
     script.hubspot(Phase.OFFICE, lambda crm: setattr(crm, "time_zone", COMPANY_ZONE))
     _set_up_money(script)
     for form in FORMS:
-        script.hubspot(
-            Phase.OFFICE,
-            lambda crm, form=form: crm.add_form(form.guid, form.name, form.form_type),
-        )
-    script.salesforce(Phase.OFFICE, _add_reject_reason)
+        _publish(form, script)
+    script.salesforce(Phase.OFFICE, _add_fields)
     return Office(reps, queue, robot_id, process_id, _campaigns(dice, ids, script))
 
 
@@ -142,6 +148,10 @@ def _hire(rep: Rep, script: Script) -> None:
             team="Sales",
         ),
     )
+
+
+def _publish(form: Form, script: Script) -> None:
+    script.hubspot(Phase.OFFICE, lambda crm: crm.add_form(form.guid, form.name, form.form_type))
 
 
 def _machine(script: Script, ids: Ids, first: str, last: str, user_type: str) -> str:
@@ -211,13 +221,30 @@ def rate_on(currency: str, day: date) -> Fraction:
     """Give the units of a currency per US dollar that hold on a day, exactly as written."""
     if currency == COMPANY_CURRENCY:
         return Fraction(1)
-    return Fraction(max((start, rate) for start, rate in RATES[currency].items() if start <= str(day))[1])
+    return Fraction(
+        max((start, rate) for start, rate in RATES[currency].items() if start <= str(day))[1]
+    )
 
 
-def _add_reject_reason(crm: SalesforceStandIn) -> None:
+def _add_fields(crm: SalesforceStandIn) -> None:
+    """Add what this organisation's admins added: lead statuses and fields."""
+    for order, (status, is_converted) in enumerate(_OWN_STATUSES):
+        row = {"ApiName": status, "SortOrder": order, "IsConverted": is_converted}
+        crm.add("LeadStatus", row, created_at=_OPENED)
     crm.add_field("Lead", "Reject_Reason__c", "picklist")
     crm.add_field("Lead", "HubSpot_Contact_Id__c", "string")
     crm.add_field("Contact", "HubSpot_Contact_Id__c", "string")
+
+
+def _allow_statuses(script: Script, campaign_id: str) -> None:
+    """Let the members of a campaign be sent to, have responded, or have attended."""
+
+    def allow(crm: SalesforceStandIn) -> None:
+        for status in ("Sent", "Responded", "Attended"):
+            row = {"CampaignId": campaign_id, "Label": status, "HasResponded": status != "Sent"}
+            crm.add("CampaignMemberStatus", row, created_at=_OPENED)
+
+    script.salesforce(Phase.OFFICE, allow)
 
 
 def _campaigns(dice: Dice, ids: Ids, script: Script) -> tuple[str, ...]:
@@ -232,5 +259,6 @@ def _campaigns(dice: Dice, ids: Ids, script: Script) -> tuple[str, ...]:
                 "IsActive": True,
             }
             _add(script, "Campaign", campaign_id, fields)
+            _allow_statuses(script, campaign_id)
             found.append(campaign_id)
     return tuple(found)

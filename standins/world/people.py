@@ -30,6 +30,7 @@ from standins.world.words import (
 from standins.world.years import AS_OF, FIRST_DAY
 
 _PER_COMPANY = 6
+_HOSTILE_EVERY = 25
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 
 
@@ -39,8 +40,9 @@ def found_companies(dice: Dice, count: int) -> list[Company]:
     for number in range(count):
         stem = f"{dice.pick(COMPANY_FIRST)} {dice.pick(COMPANY_SECOND)}"
         name = f"{stem} {dice.pick(LEGAL_FORMS)}".strip()
-        if dice.chance(0.03):
-            name = f"{dice.pick(HOSTILE_TEXTS)} {number}"
+        if number % _HOSTILE_EVERY == 0:
+            hostile = HOSTILE_TEXTS[number // _HOSTILE_EVERY % len(HOSTILE_TEXTS)]
+            name = f"{hostile} {number}"
         host = f"{plain(stem)}{number}"
         domain = f"{host}.{dice.pick(('com', 'io', 'de', 'co.uk'))}"
         founded_at = FIRST_DAY - dice.whole(1, 60) * DAY
@@ -146,6 +148,7 @@ class Registry:
         whole = human.contact
         part = HubSpotContact(whole.id, whole.email, whole.name, whole.created_at, whole.company)
         other = self._further_contact(human)
+        other.company = whole.company
         other.created_at = self._dice.between(FIRST_DAY, AS_OF - 2 * DAY)
         whole.id, whole.parts = survivor_id, (part, other)
         whole.merged_at = self._dice.between(
@@ -163,14 +166,16 @@ class Registry:
         if human.salesforce and ">" not in shape and self._dice.chance(0.06):
             self._merge_into(human, human.salesforce[0])
         if self._dice.chance(0.02):
-            gone = self._salesforce_person(human, "lead", self._dice.between(FIRST_DAY, AS_OF - DAY))
+            gone = self._salesforce_person(
+                human, "lead", self._dice.between(FIRST_DAY, AS_OF - DAY)
+            )
             gone.deleted_at = self._dice.between(gone.created_at + HOUR, AS_OF - MINUTE)
             human.gone.append(gone)
 
     def convert(self, human: Human, lead: SalesforcePerson, at: datetime) -> None:
         """Convert a lead into a contact of its own, made at that time."""
         contact = SalesforcePerson(
-            "contact", self._ids.salesforce("Contact"), lead.email, lead.name, at
+            "contact", self._ids.salesforce("Contact"), lead.email, lead.name, at, at
         )
         if self._dice.chance(0.1):
             contact.email = self._salesforce_address(human)
@@ -185,12 +190,21 @@ class Registry:
             self._name(human),
             at,
         )
+        if human.owner.hubspot_owner_id:
+            person.assigned_at = at
         if kind == "lead":
             person.status.append((at, OPEN, None))
+            self._queue_first(person)
         if self._dice.chance(0.03):
             person.more["Description"] = self._dice.pick(HOSTILE_TEXTS)
         person.more["Title"] = self._dice.pick(JOB_TITLES)
         return person
+
+    def _queue_first(self, lead: SalesforcePerson) -> None:
+        """Let some leads wait in the queue until somebody gives them to their owner."""
+        if lead.assigned_at and self._dice.chance(0.12):
+            assigned_at = lead.created_at + self._dice.whole(2, 360) * MINUTE
+            lead.assigned_at = min(assigned_at, AS_OF - MINUTE)
 
     def _salesforce_address(self, human: Human) -> str | None:
         if human.shared_address and not any(one.email for one in human.salesforce):
@@ -208,6 +222,8 @@ class Registry:
         loser = self._salesforce_person(
             human, winner.kind, self._dice.between(FIRST_DAY, AS_OF - DAY)
         )
+        if loser.assigned_at:
+            loser.assigned_at = loser.created_at
         start = max(loser.created_at, winner.created_at)
         winner.merged_at = self._dice.between(start, start + min(40 * DAY, AS_OF - start - MINUTE))
         winner.losers.append(loser)
@@ -234,8 +250,9 @@ class Registry:
         """Let somebody have written some records' ids on those of the other system."""
         dice, contact = self._dice, human.contact
         if not human.salesforce:
-            gone = [one.id for one in human.gone if isinstance(one, SalesforcePerson)]
-            contact.stored |= {"salesforceleadid": one for one in gone}
+            for gone in human.gone:
+                if isinstance(gone, SalesforcePerson):
+                    contact.stored["salesforceleadid"] = gone.id
             return
         for one in human.salesforce[:1]:
             if dice.chance(self._profile.stored_id):

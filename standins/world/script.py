@@ -1,7 +1,7 @@
 """What is to be put into the two stand-ins, written down first and played into them later."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
@@ -9,6 +9,7 @@ from enum import IntEnum
 from standins.hubspot import HubSpotStandIn
 from standins.salesforce import SalesforceStandIn
 
+History = Mapping[str, Sequence[tuple[datetime, str | None, str]]]
 HubSpotStep = Callable[[HubSpotStandIn], object]
 SalesforceStep = Callable[[SalesforceStandIn], object]
 

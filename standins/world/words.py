@@ -43,9 +43,9 @@ LAST_NAMES = (
     "Müller", "Nakamura", "Nguyen", "Novak", "O'Brien", "Okafor", "Okonkwo", "Olsen", "Ortega",
     "Papadopoulos", "Park", "Patel", "Pereira", "Petrov", "Popescu", "Quinn", "Ramírez", "Rao",
     "Reinhardt", "Reyes", "Romano", "Rossi", "Sakamoto", "Salazar", "Sato", "Schneider", "Schäfer",
-    "Silva", "Singh", "Sokolova", "Sørensen", "Stewart", "Suzuki", "Takahashi", "Tanaka", "Thompson",
-    "Torres", "Tremblay", "Vanderberg", "Vargas", "Vasquez", "Villanueva", "Wagner", "Walker",
-    "Weber", "Whitfield", "Wójcik", "Yamamoto", "Yıldız", "Young", "Zhang", "Zimmermann",
+    "Silva", "Singh", "Sokolova", "Sørensen", "Stewart", "Suzuki", "Takahashi", "Tanaka",
+    "Thompson", "Torres", "Tremblay", "Vanderberg", "Vargas", "Vasquez", "Villanueva", "Wagner",
+    "Walker", "Weber", "Whitfield", "Wójcik", "Yamamoto", "Yıldız", "Young", "Zhang", "Zimmermann",
 )  # fmt: skip
 COMPANY_FIRST = (
     "Acacia", "Alder", "Anchor", "Apex", "Arbor", "Argon", "Aspen", "Atlas", "Aurora", "Baltic",

@@ -48,7 +48,9 @@ class WorkingTime:
 
     def between(self, start: datetime, end: datetime) -> timedelta:
         """Give the working time from `start` to `end`; nothing when the end is not later."""
-        return timedelta(seconds=max(0, self._worked(_seconds(end)) - self._worked(_seconds(start))))
+        return timedelta(
+            seconds=max(0, self._worked(_seconds(end)) - self._worked(_seconds(start)))
+        )
 
     def _worked(self, instant: int) -> int:
         """Give the open seconds from the first day to an instant."""

@@ -23,7 +23,7 @@ class PathTable:
     """
 
     first: Whole
-    at: Whole
+    touched_at: Whole
     channel: NDArray[Any]
     lead_created_at: Whole
     deal_created_at: Whole
@@ -36,14 +36,14 @@ class Block:
     length: int
     deals: Whole
     rows: Whole
-    at: Whole
+    touched_at: Whole
     channel: NDArray[Any]
     lead_created_at: Whole
     deal_created_at: Whole
 
     def last_by(self, instants: Whole) -> Whole:
         """Give, per deal, the place of the last touch at or before an instant; -1 when none is."""
-        places: Whole = (self.at <= instants).sum(axis=0) - 1
+        places: Whole = (self.touched_at <= instants).sum(axis=0) - 1
         return places
 
 
@@ -65,7 +65,7 @@ def _block(table: PathTable, length: int, deals: Whole) -> Block:
         length=length,
         deals=deals,
         rows=rows,
-        at=table.at[rows],
+        touched_at=table.touched_at[rows],
         channel=table.channel[rows],
         lead_created_at=table.lead_created_at[deals],
         deal_created_at=table.deal_created_at[deals],

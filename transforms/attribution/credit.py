@@ -83,7 +83,7 @@ def _split(
     table: PathTable, amounts: Mapping[str, Whole], model: str, policy: Attribution
 ) -> dict[str, np.ndarray]:
     """Give weight and credits per touch of the table."""
-    count = len(table.at)
+    count = len(table.touched_at)
     result: dict[str, np.ndarray] = {name: np.zeros(count, dtype=np.int64) for name in amounts}
     result["weight"] = np.zeros(count)
     for block in blocks(table):

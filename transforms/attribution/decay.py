@@ -27,8 +27,8 @@ class DecayShares:
 
     def __init__(self, block: Block, half_life_days: Fraction) -> None:
         self._half_life = half_life_days * _DAY
-        self._at = block.at
-        ages = (block.at - block.at[-1]) / float(self._half_life)
+        self._at = block.touched_at
+        ages = (block.touched_at - block.touched_at[-1]) / float(self._half_life)
         weights = np.exp2(ages)
         # Added up one by one: numpy's own sum goes by the shape of the block.
         self._weights: NDArray[np.float64] = weights / np.cumsum(weights, axis=0)[-1]
@@ -43,8 +43,9 @@ class DecayShares:
         is_large = sizes > _LARGEST_IN_FLOATS
         small = np.where(is_large, 0, sizes).astype(np.int64)
         exact: NDArray[np.float64] = small * self._weights
-        share = np.floor(exact).astype(np.int64)
-        remainder = exact - share.astype(np.float64)
+        floor: NDArray[np.float64] = np.floor(exact)
+        share = floor.astype(np.int64)
+        remainder: NDArray[np.float64] = exact - floor
         left = small - share.sum(axis=0)
         result = add_units(share, remainder, left)
         unclear = self._settle_equal_times(result, share, remainder, left, self._error(small))
@@ -52,7 +53,9 @@ class DecayShares:
 
     def _error(self, sizes: Whole) -> NDArray[np.float64]:
         """Bound the distance between a remainder in floats and the exact one, for both of two."""
-        errors: NDArray[np.float64] = sizes * ((len(self._at) + 16) * 1e-15) + 1e-12
+        errors: NDArray[np.float64] = (
+            sizes.astype(np.float64) * ((len(self._at) + 16) * 1e-15) + 1e-12
+        )
         return errors
 
     def _settle_equal_times(

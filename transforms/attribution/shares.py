@@ -164,8 +164,8 @@ class ChannelShares:
 
     def _split_one_by_one(self, amounts: NDArray[Any]) -> NDArray[Any]:
         columns = []
-        counts: list[list[int]] = self._count.T.tolist()
-        for amount, of_channel in zip(list(amounts), counts, strict=True):
+        for deal, amount in enumerate(amounts):
+            of_channel = [int(count) for count in self._count[:, deal]]
             whole = lcm(*set(of_channel))
             columns.append(split_minor(int(amount), [whole // count for count in of_channel]))
         return np.array(columns, dtype=amounts.dtype).T

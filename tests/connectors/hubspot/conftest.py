@@ -119,23 +119,47 @@ def front(standin):
     return Front(standin.app())
 
 
-@pytest.fixture
-def base_url(front):
-    with serve(front) as url:
-        yield url
+class Stage:
+    """Serves whichever app is on it: one server for all tests, since stopping one takes a while."""
+
+    app = None
+
+    async def __call__(self, scope, receive, send):
+        await self.app(scope, receive, send)
+
+
+@pytest.fixture(scope="session")
+def served_stage():
+    stage = Stage()
+    with serve(stage) as url:
+        yield stage, url
 
 
 @pytest.fixture
-def connect(base_url):
+def base_url(front, served_stage):
+    stage, url = served_stage
+    stage.app = front
+    return url
+
+
+@pytest.fixture
+def slept():
+    """Keep how long the connector would have waited before it asked again."""
+    return []
+
+
+@pytest.fixture
+def connect(base_url, slept):
     """Give a function that connects, by default with the stand-in's token and without any pace."""
     opened = []
+    usual = {"pacers": unpaced(), "attempts": 3, "sleep": slept.append}
 
     def connect(token=None, **more):
         opened.append(
             HubSpot(
                 base_url,
                 SecretStr(token or "standin-token"),
-                **{"pacers": unpaced(), "attempts": 3} | more,
+                **usual | more,
             )
         )
         return opened[-1]

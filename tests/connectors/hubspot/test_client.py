@@ -115,17 +115,43 @@ def test_nothing_is_repeated_unseen_by_the_count_of_calls(connect, front, status
     assert len(front.requests) == hubspot.calls == 1
 
 
-def test_the_vendor_s_wait_is_kept(hubspot, front):
+@pytest.mark.parametrize(
+    ("body", "headers", "seconds"),
+    [
+        (RATE_LIMITED, {"Retry-After": "4"}, 4.0),
+        (RATE_LIMITED, {}, 10.0),
+        ({"policyName": "SECONDLY", "message": "x"}, {}, 1.0),
+        ({"message": "You have reached your secondly limit."}, {}, 1.0),
+        ({}, {}, 10.0),
+        (b"<html>", {}, 10.0),
+    ],
+)
+def test_a_limit_is_waited_out_as_long_as_it_looks_back(
+    hubspot, front, slept, body, headers, seconds
+):
+    front.answer("/details", 429, body, headers=headers)
+    hubspot.account()
+    assert slept == [seconds]
+
+
+def test_a_lock_lasts_two_seconds(hubspot, front, slept):
+    front.answer("/details", 423, b"", headers={"Retry-After": "0"})
+    hubspot.account()
+    assert slept == [2.0]
+
+
+def test_a_wait_that_is_longer_than_a_run_should_sleep_ends_the_run(hubspot, front):
     front.answer("/details", 429, RATE_LIMITED, headers={"Retry-After": "3600"})
     with pytest.raises(VendorUnavailable, match="rate limit"):
         hubspot.account()
     assert len(front.requests) == 1
 
 
-def test_the_daily_limit_stops_the_run_without_waiting(hubspot, front):
-    front.answer(
-        "/details", 429, RATE_LIMITED | {"policyName": "DAILY", "message": "daily limit"}, times=9
-    )
+@pytest.mark.parametrize(
+    "told", [{"policyName": "DAILY"}, {"message": "You have reached your daily limit."}]
+)
+def test_the_daily_limit_stops_the_run_without_waiting(hubspot, front, told):
+    front.answer("/details", 429, told, times=9)
     with pytest.raises(VendorUnavailable, match="midnight"):
         hubspot.account()
     assert len(front.requests) == 1

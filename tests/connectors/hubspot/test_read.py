@@ -72,12 +72,13 @@ def test_contacts_sharing_the_window_s_edges_are_inside_and_their_neighbours_are
     assert ids(read(hubspot, "contact", ["email"], since_noon)) == inside
 
 
-def test_a_row_that_the_index_gives_a_fraction_too_early_is_left_out(
-    standin, hubspot, front, since_noon
+@pytest.mark.parametrize("changed_at", ["2026-11-02T11:59:59.999Z", "2026-11-02T13:00:00.001Z"])
+def test_a_row_that_the_index_gives_a_fraction_outside_is_left_out(
+    hubspot, front, since_noon, changed_at
 ):
     row = {"id": "7", "properties": {"hs_object_id": "7", "hs_lastmodifieddate": None}}
-    early = row | {"updatedAt": "2026-11-02T11:59:59.999Z"}
-    front.answer("/companies/search", 200, {"total": 1, "results": [early]})
+    outside = row | {"updatedAt": changed_at}
+    front.answer("/companies/search", 200, {"total": 1, "results": [outside]})
     assert ids(read(hubspot, "company", ["name"], since_noon)) == []
 
 
@@ -112,7 +113,6 @@ def test_search_turns_pages_by_record_id_and_never_by_offset(standin, hubspot, f
     assert all(len(request["sorts"]) == 1 for request in asked)
 
 
-@pytest.mark.slow
 def test_more_than_ten_thousand_records_with_one_stamp_all_come(
     standin, hubspot, front, since_noon
 ):
@@ -449,6 +449,32 @@ def test_read_back_leaves_out_what_is_gone_and_follows_what_was_merged(standin, 
     found = {r.record_id: r for r in hubspot.read_back("contact", [one, "99999999"], ["email"])}
     assert set(found) == {one, new}
     assert (found[one].is_deleted, found[one].merged_into) == (True, new)
+
+
+def test_two_old_ids_of_one_merge_give_the_new_record_once(hubspot, front):
+    row = {"id": "12", "properties": {"hs_merged_object_ids": "10;11"}}
+    front.answer("/batch/read", 200, {"results": [row, row]})
+    found = [record.record_id for record in hubspot.read_back("contact", ["10", "11"], ["email"])]
+    assert sorted(found) == ["10", "11", "12"]
+
+
+def test_an_empty_text_is_a_missing_value(hubspot, front, since_noon):
+    row = {"id": "7", "properties": {"name": ""}, "updatedAt": "2026-11-02T12:00:00Z"}
+    front.answer("/companies/search", 200, {"results": [row]})
+    (record,) = records(read(hubspot, "company", ["name"], since_noon))
+    assert record.values["name"] is None
+
+
+def test_options_that_live_outside_a_property_do_not_close_its_list(hubspot, front):
+    told = {
+        "name": "hubspot_owner_id",
+        "type": "enumeration",
+        "fieldType": "select",
+        "externalOptions": True,
+        "options": [{"label": "Ada", "value": "41"}],
+    }
+    front.answer("/properties/contacts", 200, {"results": [told]})
+    assert hubspot.describe("contact")["hubspot_owner_id"].options == ()
 
 
 def test_pages_are_read_as_they_are_wanted(standin, hubspot, front, noon):

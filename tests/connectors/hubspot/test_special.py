@@ -133,8 +133,8 @@ def test_a_company_s_email_in_a_form_is_not_the_person_s(hubspot, front, noon, s
         "conversionId": "c1",
         "submittedAt": int(noon.timestamp() * 1000),
         "values": [
-            {"name": "email", "value": "a@x.test", "objectTypeId": "0-1"},
             {"name": "email", "value": "info@x.test", "objectTypeId": "0-2"},
+            {"name": "email", "value": "a@x.test", "objectTypeId": "0-1"},
         ],
     }
     front.answer("/marketing/v3/forms", 200, {"results": [{"id": FORM}]})
@@ -143,14 +143,15 @@ def test_a_company_s_email_in_a_form_is_not_the_person_s(hubspot, front, noon, s
     assert record.values["email"] == "a@x.test"
 
 
-def test_a_form_that_keeps_its_submissions_to_itself_stops_no_other(
-    standin, hubspot, noon, since_noon
+def test_a_form_that_keeps_its_submissions_to_itself_is_not_asked(
+    standin, hubspot, front, noon, since_noon
 ):
     standin.add_form(FORM, "Comments", "blog_comment")
     other = f"{FORM[:-1]}2"
     standin.add_form(other, "Demo")
     standin.add_submission(other, noon, {"email": "a@x.test"}, conversion_id="c1")
     assert [record.record_id for record in read(hubspot, "form_submission", since_noon)] == ["c1"]
+    assert front.sent(FORM) == []
 
 
 def test_a_form_refused_by_type_stops_no_other(standin, hubspot, front, noon, since_noon):

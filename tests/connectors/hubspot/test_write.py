@@ -134,6 +134,13 @@ def test_an_answer_that_lacks_a_value_that_was_set_is_looked_into(hubspot, front
     assert set(reasons(update(hubspot, [Change(own, {"tandem_score": "1"})]))) == {own}
 
 
+def test_a_value_that_was_set_without_being_mentioned_is_accepted(hubspot, front, contacts):
+    (own,) = contacts(1)
+    row = {"id": own, "properties": {"hs_object_id": own}}
+    front.answer("/batch/update", 200, {"results": [row]}, is_after=True)
+    assert reasons(update(hubspot, [Change(own, {"tandem_score": "1"})])) == {}
+
+
 def test_an_error_that_names_no_row_is_found_by_halves(hubspot, front, contacts):
     ids = contacts(4)
     stray = {"results": [], "errors": [{"status": "error", "category": "VALIDATION_ERROR"}]}
@@ -250,6 +257,7 @@ def contacts_once(standin, contacts):
 
 def test_our_fields_are_created_in_a_group_and_can_be_written(standin, hubspot, front, noon):
     fields = field_definitions("hubspot", "contact", "tandem", 2)
+    assert not {field.name for field in fields} & set(hubspot.describe("contact"))
     hubspot.create_fields("contact", fields)
     described = hubspot.describe("contact")
     assert {field.name: described[field.name].kind for field in fields} == {
@@ -283,6 +291,17 @@ def test_fields_that_are_missing_among_others_are_created(hubspot):
     hubspot.create_fields("company", fields[:3])
     hubspot.create_fields("company", fields)
     assert all(field.name in hubspot.describe("company") for field in fields)
+
+
+def test_a_batch_of_fields_refused_for_one_taken_name_is_split(hubspot, front):
+    fields = [FieldInfo(f"tandem_{place}", "string") for place in range(3)]
+    taken = {"status": "error", "category": "OBJECT_ALREADY_EXISTS", "message": "no"}
+    front.answer("/batch/create", 409, taken)  # all three
+    front.answer("/batch/create", 409, taken)  # the last two
+    front.answer("/batch/create", 409, taken)  # the last, which is the one that is there
+    hubspot.create_fields("contact", fields)
+    created = {field.name for field in fields} & set(hubspot.describe("contact"))
+    assert created == {"tandem_0", "tandem_1"}
 
 
 def test_every_kind_of_field_can_be_created(hubspot):

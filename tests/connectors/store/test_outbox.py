@@ -88,10 +88,10 @@ def test_another_run_may_plan_the_same_write_again(store):
 
 
 def test_a_confirmed_write_is_in_the_mirror_at_once(store):
+    before = Record("1", {"score": "3", "city": "Bern"}, NOON)
     store.save_pull(
-        "run-1", "hubspot", "contact", [Batch((Record("1", {"score": "3", "city": "Bern"}, NOON),))],
-        until=NOON, is_full=True, seen_at=NOON,
-    )  # fmt: skip
+        "run-1", "hubspot", "contact", [Batch((before,))], until=NOON, is_full=True, seen_at=NOON
+    )
     [row] = plan(store, "run-1", ("1", "score", "7"))
     store.mark_sent([row.key], at=NOON)
     assert store.settle([row], accepted("1"), at=NOON) == 1
