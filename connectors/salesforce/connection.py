@@ -35,7 +35,7 @@ class Connection:
             timeout=timeout,
             spend=road.budget.spend,
         )
-        self._lock = threading.Lock()
+        self._client_lock, self._user_lock = threading.Lock(), threading.Lock()
         self._client: Client | None = None
         self._user_id: str | None = None
         self._is_user_asked = False
@@ -50,7 +50,7 @@ class Connection:
         token = self._session.token()
         if token.user_id:
             return token.user_id
-        with self._lock:
+        with self._user_lock:
             if not self._is_user_asked:
                 self._is_user_asked = True
                 self._user_id = self._ask_user_id()
@@ -122,7 +122,7 @@ class Connection:
         return self.road.travel(send, is_repeatable=is_repeatable)
 
     def _open_client(self) -> Client:
-        with self._lock:
+        with self._client_lock:
             if self._client is None:
                 self._client = Client(self._session.token().instance_url, self._session)
             return self._client

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
+from math import isfinite
 from operator import attrgetter, itemgetter
 from types import MappingProxyType
 from typing import Any
@@ -347,6 +348,9 @@ def _required(raw: Mapping[str, Any], name: str) -> Any:
     value = raw.get(name)
     if value is None:
         raise invalid(f"operator {raw.get('operator')} needs {name}")
+    listed = value if isinstance(value, list) and name == "values" else [value]
+    if any(isinstance(each, list | dict) for each in listed):
+        raise malformed(f"Cannot deserialize {name} of a filter")
     return value
 
 
@@ -368,7 +372,10 @@ def _comparable(definition: Property, text: str) -> Comparable:
         ValueError: it is not of that type.
     """
     if definition.type == "number":
-        return float(text)
+        number = float(text)
+        if not isfinite(number):
+            raise ValueError(text)
+        return number
     if definition.type in {"date", "datetime"}:
         # Stored instants all have one shape, in which text order is time order.
         if len(text) == 24 and text.endswith("Z"):

@@ -21,10 +21,7 @@ from standins.world.handoffs import (
 from standins.world.ids import Ids
 from standins.world.office import Office, open_office
 from standins.world.people import (
-    DAY,
-    HOUR,
-    MINUTE,
-    Registry,
+    Casting,
     invent_humans,
     mark_easy,
     owner_for,
@@ -35,7 +32,7 @@ from standins.world.script import Script
 from standins.world.truth import Pair, PersonKey, Truth
 from standins.world.words import REJECT_REASONS
 from standins.world.working_time import COMPANY_ZONE
-from standins.world.years import AS_OF, FIRST_DAY
+from standins.world.years import AS_OF, DAY, FIRST_DAY, HOUR, MINUTE
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,7 @@ class _Builder:
         self.addresses = Addresses(dice)
         self.office: Office = open_office(dice, self.ids, self.script)
         self.diary = Diary(dice, self.ids, self.script, self.office)
-        self.registry = Registry(dice, self.ids, self.addresses, profile)
+        self.casting = Casting(dice, self.ids, self.addresses, profile)
         self.registrar = Registrar(dice, self.ids, self.script, self.office)
         self.sales = Sales(dice, self.ids, self.office, self.diary)
 
@@ -98,7 +95,7 @@ class _Builder:
         dice = self.dice
         shape = dice.weighted(self.profile.shapes)
         human.owner = owner_for(dice, self.office, human, shape)
-        address = self.registry.first_address(human)
+        address = self.casting.first_address(human)
         chance = 0 if human.is_quiet else 0.72 if ">" in shape else 0.5 if shape else 0.2
         if dice.chance(chance):
             human.passes = plan_passes(
@@ -107,9 +104,9 @@ class _Builder:
                 is_recycled=shape == "lead" and dice.chance(0.15),
                 can_ask=address is not None,
             )
-        self.registry.add_contacts(human, address, self._born(human))
+        self.casting.add_contacts(human, address, self._born(human))
         if shape:
-            self.registry.add_salesforce(human, shape, self._reaches_salesforce(human))
+            self.casting.add_salesforce(human, shape, self._reaches_salesforce(human))
         if ">" in shape:
             self._convert(human)
         for one in human.salesforce:
@@ -149,13 +146,13 @@ class _Builder:
             since = max(since, touched_at, human.passes[-1].mql_at)
         at = self.dice.between(since + HOUR, since + 45 * DAY)
         if at < AS_OF - HOUR:
-            self.registry.convert(human, lead, at)
+            self.casting.convert(human, lead, at)
 
     def _merge_contacts(self, humans: list[Human]) -> None:
         """Merge some first contacts; the portal numbers the survivors after all other contacts."""
         old_enough = [one for one in humans if one.contact.created_at < AS_OF - 10 * DAY]
         for human in self.dice.some(old_enough, len(humans) // 30):
-            self.registry.merge_first_contact(human, "")
+            self.casting.merge_first_contact(human, "")
         merged = [human.contact for human in humans if human.contact.parts]
         for place, contact in enumerate(merged, start=1):
             contact.id = self.ids.next_hubspot_contact(place)
@@ -163,7 +160,7 @@ class _Builder:
 
     def _live(self, human: Human) -> None:
         """Let the human's story happen."""
-        self.registry.store_ids(human)
+        self.casting.store_ids(human)
         mark_easy(human)
         write_lifecycle(self.dice, human)
         act_on_passes(self.diary, human)

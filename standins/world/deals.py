@@ -13,10 +13,9 @@ from standins.world.cast import Act, Company, Human, Rep, SalesforcePerson
 from standins.world.dice import Dice
 from standins.world.ids import Ids
 from standins.world.office import COMPANY_CURRENCY, DIGITS, Office, rate_on
-from standins.world.people import DAY, HOUR, MINUTE
 from standins.world.truth import DealTruth
 from standins.world.working_time import COMPANY_ZONE
-from standins.world.years import AS_OF, FIRST_DAY
+from standins.world.years import AS_OF, DAY, FIRST_DAY, HOUR, MINUTE
 
 WON, LOST = "Closed Won", "Closed Lost"
 STAGES = (

@@ -16,11 +16,10 @@ from standins.world.cast import (
 )
 from standins.world.dice import Dice
 from standins.world.office import CALM_FORMS, HOT_FORMS
-from standins.world.people import DAY, HOUR, MINUTE
 from standins.world.truth import HandoffTruth
 from standins.world.words import REJECT_REASONS
 from standins.world.working_time import HOT, HOT_WITHIN, LIMITS, MQL, working_time
-from standins.world.years import AS_OF
+from standins.world.years import AS_OF, DAY, HOUR, MINUTE
 
 _PLANS_FROM = datetime(2025, 9, 1, tzinfo=UTC)
 _AUTUMN = datetime(2026, 10, 1, tzinfo=UTC)

@@ -1,6 +1,6 @@
 """Invent humans and companies, and the records that both CRMs hold of them."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from standins.world import addresses as relation
 from standins.world.addresses import Addresses, mailbox, plain
@@ -20,6 +20,7 @@ from standins.world.words import (
     COMPANY_FIRST,
     COMPANY_SECOND,
     FIRST_NAMES,
+    HOSTILE_NAMES,
     HOSTILE_TEXTS,
     JOB_TITLES,
     LAST_NAMES,
@@ -27,11 +28,11 @@ from standins.world.words import (
     NICKNAMES,
     ROLE_MAILBOXES,
 )
-from standins.world.years import AS_OF, FIRST_DAY
+from standins.world.years import AS_OF, DAY, FIRST_DAY, HOUR, MINUTE
 
 _PER_COMPANY = 6
 _HOSTILE_EVERY = 25
-DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
+_HOSTILE_NAME_EVERY = 150
 
 
 def found_companies(dice: Dice, count: int) -> list[Company]:
@@ -69,9 +70,10 @@ def invent_humans(
 
 def _human(dice: Dice, office: Office, number: int, company: Company) -> Human:
     last = dice.pick(LAST_NAMES)
+    is_hostile = number % _HOSTILE_NAME_EVERY == 0
     return Human(
         number=number,
-        first=dice.pick(FIRST_NAMES),
+        first=dice.pick(HOSTILE_NAMES if is_hostile else FIRST_NAMES),
         last=last,
         old_last=dice.pick([name for name in LAST_NAMES if name != last]),
         company=company,
@@ -98,8 +100,8 @@ def _share_family_mailbox(father: Human, son: Human, addresses: Addresses) -> No
     father.holds_shared_address = True
 
 
-class Registry:
-    """Makes the records of one human after the other."""
+class Casting:
+    """Gives one human after the other the records that stand for them."""
 
     def __init__(self, dice: Dice, ids: Ids, addresses: Addresses, profile: Profile) -> None:
         self._dice, self._ids = dice, ids

@@ -74,6 +74,18 @@ FREE_MAIL = ("gmail.com", "outlook.com", "yahoo.com", "gmx.de", "icloud.com", "p
 ROLE_MAILBOXES = ("info", "sales", "office", "contact", "billing")
 REJECT_REASONS = ("No budget", "Wrong fit", "Student or job seeker", "Competitor", "No answer")
 
+# What people type into the first-name field of a form; both CRMs hold it alike.
+HOSTILE_NAMES = (
+    "=1+1",
+    "<b>Ann</b>",
+    "Zoe 🚀",
+    "O'; DROP TABLE leads;--",
+    "\u202enerakiM",
+    'Jo "JJ" Ann',
+    "Tan, Wei",
+    "Null",
+)
+
 # Cells that a spreadsheet would run, text that turns round or has no fixed width, quotes and breaks
 # that tear a CSV apart, and what a naive template would execute.
 HOSTILE_TEXTS = (

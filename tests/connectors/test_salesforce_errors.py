@@ -688,8 +688,7 @@ def test_a_job_that_dies_half_way_tells_what_it_wrote_and_then_stops(http):
     )
     told = []
     with pytest.raises(VendorUnavailable, match="750B"):
-        for batch in salesforce.update("lead", [ONE, TWO]):
-            told += batch
+        told.extend(row for batch in salesforce.update("lead", [ONE, TWO]) for row in batch)
     assert [(row.record_id, row.is_accepted) for row in told] == [(TWO.record_id, True)]
 
 

@@ -1,7 +1,7 @@
 """The attribution rules, one deal at a time, in fractions: slow and obvious.
 
-Written from the rules and not from the product's code: an anchor is found by looking at every touch,
-weights are fractions, and left-over units are handed out one by one.
+Written from the rules and not from the product's code: an anchor is found by looking at every
+touch, weights are fractions, and left-over units are handed out one by one.
 """
 
 from collections.abc import Sequence

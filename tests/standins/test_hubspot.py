@@ -613,6 +613,9 @@ def test_a_search_ends_at_ten_thousand(http):
         {"filterGroups": "all"},
         {"filterGroups": ["all"]},
         {"properties": "email"},
+        {"filters": [{"propertyName": "createdate", "operator": "GT", "value": "9" * 25}]},
+        {"filters": [{"propertyName": "hs_object_id", "operator": "GT", "value": "nan"}]},
+        {"filters": [{"propertyName": "email", "operator": "IN", "values": [["a"]]}]},
     ],
 )  # fmt: skip
 def test_a_search_that_is_wrong_is_refused(http, more):
@@ -1683,7 +1686,7 @@ BODIES = st.one_of(
 
 
 @settings(
-    max_examples=3000, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+    max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
 @given(path=st.sampled_from(ENDPOINTS), body=BODIES)
 def test_whatever_the_body_the_answer_is_the_vendors(served, path, body):

@@ -399,7 +399,7 @@ def test_some_opportunities_have_two_copies_and_some_copies_no_opportunity(loade
 
 def test_touches_equal_what_a_slow_reader_finds_on_everybody_of_the_deal(loaded, acts):
     human = humans(loaded)
-    credited = defaultdict(dict)
+    credited: dict[str, dict[str, SeenAct]] = defaultdict(dict)
     for act in acts:
         if act.credit:
             credited[human[act.person]][act.evidence_id] = act
@@ -409,7 +409,7 @@ def test_touches_equal_what_a_slow_reader_finds_on_everybody_of_the_deal(loaded,
             assert deal.touches == ()
             continue
         end = deal.closed_at or loaded.world.as_of
-        found = {}
+        found: dict[str, SeenAct] = {}
         for person in members[deal.salesforce_id]:
             found |= {
                 evidence_id: act
@@ -418,7 +418,7 @@ def test_touches_equal_what_a_slow_reader_finds_on_everybody_of_the_deal(loaded,
             }
         ordered = sorted(found.values(), key=lambda act: (act.at, act.evidence_id))
         assert [as_seen(touch) for touch in deal.touches] == [
-            (act.evidence_id, act.at, *act.credit) for act in ordered
+            (act.evidence_id, act.at, *(act.credit or ())) for act in ordered
         ]
 
 
@@ -464,6 +464,8 @@ def test_texts_are_hostile_and_as_long_as_vendors_take_them(loaded):
     leads = loaded.salesforce.records("Lead").values()
     assert max(len(one.get("message") or "") for one in contacts) == 100_000
     assert max(len(str(one.get("Description") or "")) for one in leads) == 32_000
+    first_names = {one["firstname"] for one in contacts}
+    assert first_names >= {"=1+1", "\u202enerakiM"}
     names = [one["name"] or "" for one in companies]
     assert any(name.startswith("=HYPERLINK") for name in names)
     texts = " ".join([*names, *(str(one.get("Description")) for one in leads)])
@@ -644,7 +646,7 @@ def people_on_deals(loaded: Loaded, human: Mapping[PersonKey, str]) -> dict[str,
     long_id = {one[:15]: one for one in loaded.salesforce.records("Opportunity")}
     of = loaded.hubspot.associations.of
     for deal_id, values in loaded.hubspot.records("deals").items():
-        linked = long_id.get(str(values.get("hs_salesforceopportunityid"))[:15])
+        linked = long_id.get(str(values.get("hs_salesforceopportunityid"))[:15], "")
         for contact_id in of("deals", int(deal_id), "contacts") if linked else ():
             members[linked].add(human["hubspot", "contact", str(contact_id)])
     staff = people_of_accounts(loaded, human)
@@ -665,7 +667,7 @@ def people_of_accounts(loaded: Loaded, human: Mapping[PersonKey, str]) -> dict[s
         if one.get("Website")
     }
     for company_id, values in loaded.hubspot.records("companies").items():
-        account = values.get("salesforceaccountid") or by_domain.get(values["domain"])
+        account = values.get("salesforceaccountid") or by_domain.get(str(values["domain"]))
         for contact_id in loaded.hubspot.associations.of("companies", int(company_id), "contacts"):
             if ("hubspot", "contact", str(contact_id)) in human:
                 staff[str(account)].add(human["hubspot", "contact", str(contact_id)])
@@ -702,20 +704,16 @@ def rate_on(loaded: Loaded, currency: str, day: str) -> Fraction:
 
 
 def records_of_contacts(loaded: Loaded) -> dict[str, list[tuple[str, str, datetime]]]:
+    """List the Salesforce records that are the human of each contact, with their making."""
+    made = {
+        record_id: (sobject, record_id, instant(fields["CreatedDate"]))
+        for sobject in ("Lead", "Contact")
+        for record_id, fields in loaded.salesforce.records(sobject).items()
+    }
     of = defaultdict(list)
-    for hubspot_id, kind, salesforce_id in sorted(loaded.world.truth.pairs):
-        sobject = kind.capitalize()
-        created = created_dates(loaded, sobject)[salesforce_id]
-        of[hubspot_id].append((sobject, salesforce_id, created))
+    for hubspot_id, _, salesforce_id in sorted(loaded.world.truth.pairs):
+        of[hubspot_id].append(made[salesforce_id])
     return of
-
-
-def created_dates(loaded: Loaded, sobject: str, _cache: dict = {}) -> dict[str, datetime]:  # noqa: B006
-    key = (id(loaded), sobject)
-    if key not in _cache:
-        rows = loaded.salesforce.records(sobject).items()
-        _cache[key] = {record_id: instant(one["CreatedDate"]) for record_id, one in rows}
-    return _cache[key]
 
 
 def live_ids(loaded: Loaded) -> dict[tuple[str, str], set[str]]:
