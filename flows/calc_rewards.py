@@ -32,7 +32,9 @@ Amount = Annotated[Decimal | None, BeforeValidator(lambda v: _exact(v) if v != "
 
 
 class _Input(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    """A part of the file; keys that no rule reads are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
 class Attainment(_Input):
@@ -43,7 +45,12 @@ class Attainment(_Input):
 
 
 class Plan(_Input):
-    """The terms of one computed period; what is absent has the rules' default."""
+    """The terms of one computed period; what is absent has the rules' default.
+
+    A term that is not known is refused: ignored, it would silently not be paid.
+    """
+
+    model_config = ConfigDict(extra="forbid")
 
     rate: Exact
     gate: Exact = Decimal("0.70")

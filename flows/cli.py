@@ -16,7 +16,7 @@ from agreement.errors import TandemError
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
-class Instant(click.ParamType):
+class Instant(click.ParamType[datetime]):
     """An ISO 8601 instant with its offset, such as 2026-11-17T09:15:00Z."""
 
     name = "TIME"
@@ -137,10 +137,75 @@ def agreement(path: Path | None, schema: bool) -> None:
     click.echo(f"{checked.name} is valid, in force from {checked.effective}.")
 
 
+@tandem.group()
+def calc() -> None:
+    """Apply the rules to a file, without any CRM. FILE may be - for standard input."""
+
+
+_file = click.argument("file", type=click.Path(allow_dash=True, path_type=Path))
+_parquet = click.Path(dir_okay=False, path_type=Path)
+
+
+@calc.command("credit")
+@click.argument("file", required=False, type=click.Path(allow_dash=True, path_type=Path))
+@click.option("--deals", type=_parquet, help="Deals as Parquet, instead of in FILE.")
+@click.option("--touches", type=_parquet, help="Their touches as Parquet, with deal_id.")
+@click.option("--out", type=_parquet, help="Where to write one row per deal, model and touch.")
+@_json
+def calc_credit(
+    file: Path | None, deals: Path | None, touches: Path | None, out: Path | None, is_json: bool
+) -> None:
+    """Share deals over their touches, or a table of paths over its channels.
+
+    With --deals, --touches and --out, FILE may hold the config; without it the deals have to be in
+    one currency.
+    """
+    from flows import calc as rules
+    from flows.show_calc import show_credit
+
+    if deals and touches and out:
+        given = rules.read_input(file) if file else {"config": rules.sole_currency(deals)}
+        result = rules.calc_credit_parquet(deals, touches, out, given.get("config", given))
+    elif deals or touches or out:
+        raise click.UsageError("--deals, --touches and --out go together; give all three.")
+    elif file is None:
+        raise click.UsageError("give a FILE, or --deals, --touches and --out.")
+    else:
+        data = rules.read_input(file)
+        share = rules.calc_paths if "paths" in data else rules.calc_credit
+        result = share(data, source=str(file))
+    _print(result, is_json, show_credit)
+
+
+@calc.command("clock")
+@_file
+@_json
+def calc_clock(file: Path, is_json: bool) -> None:
+    """Give working time and due times of the file's cases."""
+    from flows import calc as rules
+    from flows.show_calc import show_clock
+
+    _print(rules.calc_clock(rules.read_input(file), source=str(file)), is_json, show_clock)
+
+
+@calc.command("rewards")
+@_file
+@_json
+def calc_rewards(file: Path, is_json: bool) -> None:
+    """Run the file's steps (run, post, close, pay) on an empty ledger."""
+    from flows import calc as rules
+    from flows.show_calc import show_rewards
+
+    _print(rules.calc_rewards(rules.read_input(file), source=str(file)), is_json, show_rewards)
+
+
 def main() -> None:
     """Run the command line; print an error of ours as one line and exit with its code."""
     try:
         code = tandem.main(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(error.exit_code)
     except click.UsageError as error:
         _fail(error.format_message(), 2)
     except click.exceptions.Abort:

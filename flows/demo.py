@@ -135,14 +135,14 @@ def _hubspot_floor(summary: Mapping[str, Any], templates: Counter[str]) -> int:
         if system == "hubspot"
     )
     described = templates["GET /crm/v3/properties/{type}"]
-    return rows + history + pairs + described + _batches("hubspot", written)
+    return int(rows + history + pairs + described + _batches("hubspot", written))
 
 
 def _salesforce_floor(summary: Mapping[str, Any]) -> int:
     pulled, written = summary["pulled"]["salesforce"], summary["written"]["salesforce"]
     rows = sum(max(1, math.ceil(count / _PAGE["salesforce"])) for count in pulled.values())
     token = 1
-    return rows + len(pulled) + token + _batches("salesforce", written)
+    return int(rows + len(pulled) + token + _batches("salesforce", written))
 
 
 def _batches(system: str, written: Mapping[str, int]) -> int:

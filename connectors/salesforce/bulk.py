@@ -145,11 +145,12 @@ def await_end(connection: Connection, path: str, jobs: Jobs) -> dict[str, Any]:
     """
     wait, waited = jobs.first_look_seconds, 0.0
     while waited <= jobs.patience_seconds:
+        # Hardly a job is done at once: look after the first wait, not before.
+        jobs.sleep(wait)
+        waited += wait
         job: dict[str, Any] = connection.ask("GET", path, what="a bulk job")
         if job["state"] in _ENDED:
             return job
-        jobs.sleep(wait)
-        waited += wait
         wait = min(wait * 1.5, jobs.last_look_seconds)
     raise VendorUnavailable(SYSTEM, f"{path} has not ended after {jobs.patience_seconds:,.0f} s")
 

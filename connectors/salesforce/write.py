@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from agreement.errors import BadTable, VendorRejected, VendorUnavailable
-from agreement.records import Change, FieldInfo, Outcome
+from agreement.records import Change, FieldInfo, FieldKind, Outcome, canonical
 from connectors.salesforce import bulk
 from connectors.salesforce.answers import (
     LOCKED,
@@ -155,12 +155,13 @@ class Writer:
 
     def _accepted(self, row: Change) -> Outcome:
         values = {
-            name: value or "false" if self._kind(name) == "boolean" else value or None
+            name: canonical(value, self._kind(name))
+            or ("false" if self._kind(name) == "boolean" else None)
             for name, value in row.values.items()
         }
         return Outcome(row.record_id, True, values=values)
 
-    def _kind(self, name: str) -> Any:
+    def _kind(self, name: str) -> FieldKind:
         return self.sobject.fields[name].kind
 
     def _send_jobs(self, rows: Rows) -> Iterator[list[Outcome]]:
