@@ -326,6 +326,28 @@ class Writeback(Policy):
     digits: int = Field(ge=0, le=4)
 
 
+class Pulling(Policy):
+    """How often is read what no changed record announces."""
+
+    archived_every: Duration
+    calculated_refresh: Duration
+    recount_every: Duration
+
+
+class Allowance(Policy):
+    """How much of a vendor's daily quota one run may use, and what it leaves to others."""
+
+    daily_share: Annotated[Decimal, Field(gt=0, le=1)]
+    reserve: Annotated[Decimal, Field(ge=0, lt=1)]
+
+
+class Budgets(Policy):
+    """The requests that a run may send, per vendor."""
+
+    hubspot: Allowance
+    salesforce: Allowance
+
+
 class Guards(Policy):
     """What stops a run before its first write."""
 
@@ -350,6 +372,8 @@ class Agreement(Policy):
     targets: Targets
     alerts: AlertRules
     writeback: Writeback
+    pull: Pulling
+    budget: Budgets
     guards: Guards
 
     @cached_property

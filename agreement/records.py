@@ -82,13 +82,15 @@ class Batch:
     """One page of a pull: records with what came along.
 
     `associated` names, per record read again, the kinds whose associations are complete in
-    `associations`, so that the store can drop the ones that are gone.
+    `associations`, so that the store can drop the ones that are gone. `resume` is where a pull that
+    is stopped after this batch goes on, in the connector's own words; empty: it starts again.
     """
 
     records: tuple[Record, ...] = ()
     history: tuple[HistoryEntry, ...] = ()
     associations: tuple[Association, ...] = ()
     associated: tuple[str, ...] = ()
+    resume: str = ""
 
 
 @dataclass(frozen=True, slots=True)

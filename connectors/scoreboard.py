@@ -1,6 +1,8 @@
 """Render the scoreboard: one self-contained page, no network, from the night's summary."""
 
 from collections.abc import Mapping
+from datetime import datetime
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,10 @@ def render_scoreboard(summary: Mapping[str, Any]) -> str:
     environment.filters["money"] = lambda minor: _money(minor, currency)
     environment.filters["count"] = lambda number: f"{number:,}"
     environment.filters["duration"] = _duration
+    environment.filters["words"] = lambda name: name.replace("_", " ")
+    environment.filters["share"] = lambda text: f"{float(Fraction(text)):.1%}"
+    environment.filters["factor"] = lambda text: f"{float(Fraction(text)):.3f}"
+    environment.filters["moment"] = _moment
     environment.filters["percent"] = lambda part, whole: f"{part / whole:.1%}" if whole else "-"
     environment.filters["width"] = lambda part, whole: (
         f"{max(0.0, part / whole) * 100:.2f}" if whole else "0"
@@ -39,6 +45,10 @@ def _money(minor: int, currency: str) -> str:
     whole, _, rest = format_minor(abs(minor), digits).partition(".")
     cents = f".{rest.ljust(digits, '0')}" if digits else ""
     return f"{'-' if minor < 0 else ''}{int(whole):,}{cents} {currency}"
+
+
+def _moment(text: str) -> str:
+    return f"{datetime.fromisoformat(text):%d %B %Y, %H:%M} UTC"
 
 
 def _duration(seconds: int | None) -> str:

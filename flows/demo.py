@@ -48,8 +48,17 @@ def stage(world: World, database_url: str) -> Iterator[Stage]:
     """Serve a world from both stand-ins on free loopback ports."""
     hubspot, salesforce = HubSpotStandIn(), SalesforceStandIn()
     world.load(hubspot, salesforce)
+    with serve_crms(hubspot, salesforce, database_url) as settings:
+        yield Stage(world, hubspot, salesforce, settings)
+
+
+@contextmanager
+def serve_crms(
+    hubspot: HubSpotStandIn, salesforce: SalesforceStandIn, database_url: str
+) -> Iterator[Settings]:
+    """Serve two stand-ins on free loopback ports; give the settings that lead to them."""
     with serve(hubspot.app()) as hubspot_url, serve(salesforce.app()) as salesforce_url:
-        settings = Settings(
+        yield Settings(
             _env_file=None,
             tandem_database_url=database_url,
             hubspot_access_token=SecretStr("standin-token"),
@@ -58,7 +67,6 @@ def stage(world: World, database_url: str) -> Iterator[Stage]:
             salesforce_client_id="standin-client",
             salesforce_client_secret=SecretStr("standin-secret"),
         )
-        yield Stage(world, hubspot, salesforce, settings)
 
 
 def demo(people: int, seed: int, out: Path, say: Say) -> dict[str, Any]:

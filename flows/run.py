@@ -21,6 +21,7 @@ from connectors.store import Store
 log = logging.getLogger(__name__)
 
 Tell = Callable[[str, str, str, SecretStr | None], None]
+Connect = Callable[[Settings], tuple[HubSpot, Salesforce]]
 
 
 @dataclass(frozen=True)
@@ -66,14 +67,16 @@ def open_run(
     as_of: datetime | None = None,
     is_full: bool = False,
     tell: Tell = alerts.deliver,
+    connect_by: Connect = connect,
 ) -> Iterator[Run]:
     """Open a run: agreement, store, lock, both CRMs; record how it ended, also when it failed.
 
     The agreement is read first, so that a fault in it costs no call. One run writes at a time.
+    `connect_by` is for callers that want another pace or patience than the vendors' limits ask for.
     """
     settings = settings or load_settings()
     agreement = agreement_in_force(settings)
-    hubspot, salesforce = connect(settings)
+    hubspot, salesforce = connect_by(settings)
     started_at = utc_now()
     moment = as_of or started_at
     with closing(Store.open(settings.database_url)) as store, store.hold_lock():

@@ -32,9 +32,9 @@ def show_demo(result: Mapping[str, Any]) -> str:
     )
     return "\n".join(
         [
-            show_night(result),
+            show_night({**result, "people": result["people_found"]}),
             "",
-            "Against the seeded truth",
+            f"Against the seeded truth of {result['people']:,} humans",
             f"  links       {links['true']:,} right, {links['false']:,} wrong,"
             f" {links['missed']:,} missed (e-mail and stored ids only)",
             f"  handoffs    {handoffs} (ours/truth)",

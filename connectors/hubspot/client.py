@@ -120,7 +120,8 @@ def _kind(error: HTTPError) -> str:
 def _parsed(data: bytes) -> Json:
     if not data:
         return {}
-    if rb"\u0000" in data:
+    # The first look costs next to nothing, the second a tenth of the parsing.
+    if b"\\" in data and rb"\u0000" in data:
         data = _NUL.sub(rb"\1", data)
     try:
         told = orjson.loads(data)

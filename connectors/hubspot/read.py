@@ -97,8 +97,9 @@ class Objects:
         merges = OBJECTS[kind].merges
         for ids in chunked(dict.fromkeys(record_ids), _READ_INPUTS):
             for raw in self._read(kind, ids, [*reader.fields, *merges], ()):
+                merged = _merged(kind, [raw])
                 yield reader.record(raw)
-                yield from (old for old in _merged(kind, raw) if old.record_id in asked)
+                yield from (old for old in merged if old.record_id in asked)
 
     def _listed(self, kind: str, page: int, query: list[tuple[str, str]]) -> Iterator[RawRecord]:
         path = self._paths.objects(kind)
@@ -159,13 +160,13 @@ class Objects:
     def _batches(self, wanted: Wanted, rows: Iterable[RawRecord]) -> Iterator[Batch]:
         for chunk in chunked(rows, _ASSOCIATION_INPUTS):
             associations, complete = self._associations(wanted, [raw["id"] for raw in chunk])
+            merged = _merged(wanted.kind, chunk)
             yield Batch(
                 records=tuple(wanted.reader.record(raw) for raw in chunk),
                 history=tuple(_history(wanted, chunk)),
                 associations=associations,
                 associated=complete,
             )
-            merged = tuple(chain.from_iterable(_merged(wanted.kind, raw) for raw in chunk))
             if merged:
                 yield Batch(records=merged)
 
@@ -244,16 +245,26 @@ def _archived(raw: RawRecord) -> Record:
     )
 
 
-def _merged(kind: str, raw: RawRecord) -> Iterator[Record]:
-    """Yield the records that this one took over: a merge makes a new record of the two old ones.
+def _merged(kind: str, rows: Iterable[RawRecord]) -> tuple[Record, ...]:
+    """List the records that these took over: a merge makes a new record of the two old ones."""
+    names = OBJECTS[kind].merges
+    return tuple(
+        Record(old, {}, is_deleted=True, merged_into=raw["id"])
+        for raw in rows
+        for old in _merged_ids([raw["properties"].get(name) for name in names])
+        if old != raw["id"]
+    )
+
+
+def _merged_ids(texts: Sequence[str | None]) -> Iterable[str]:
+    """List the ids in the properties of merges, each once.
 
     Neither of the two properties that list them is complete; entries may carry `:timestamp`.
     """
-    texts = list(filter(None, map(raw["properties"].get, OBJECTS[kind].merges)))
-    entries = ";".join(texts).split(";") if texts else []
-    for old in dict.fromkeys(entry.partition(":")[0].strip() for entry in entries):
-        if old and old != raw["id"]:
-            yield Record(old, {}, is_deleted=True, merged_into=raw["id"])
+    if not any(texts):
+        return ()
+    entries = ";".join(filter(None, texts)).split(";")
+    return dict.fromkeys(old for entry in entries if (old := entry.partition(":")[0].strip()))
 
 
 def _history(wanted: Wanted, rows: Iterable[RawRecord]) -> Iterator[HistoryEntry]:

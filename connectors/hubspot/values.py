@@ -1,13 +1,13 @@
 """HubSpot's property definitions as our fields, and its texts as canonical text."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from agreement.records import FieldInfo, FieldKind, Record, canonical, parse_instant
-
-Convert = Callable[[str], str | None]
 
 _KINDS: Mapping[str, FieldKind] = {
     "bool": "boolean",
@@ -35,6 +35,10 @@ _NEW: Mapping[FieldKind, Mapping[str, Any]] = {
     "datetime": {"type": "datetime", "fieldType": "date"},
     "enumeration": {"type": "enumeration", "fieldType": "select"},
 }
+
+# What `canonical` leaves as it is; a leading zero is its business, as in 0.50 and -0.
+_PLAIN_NUMBER = re.compile(r"-?[1-9][0-9]*(\.[0-9]*[1-9])?")
+_BOOLEANS = frozenset({None, "true", "false"})
 
 # Stage timing properties exist without being listed, so that their type is known by name only.
 UNLISTED = "hs_v2_"
@@ -80,29 +84,20 @@ def new_property(field: FieldInfo, group: str) -> dict[str, Any]:
 
 @lru_cache(maxsize=65_536)
 def _number(text: str) -> str | None:
-    return canonical(text, "number")
+    return text if _PLAIN_NUMBER.fullmatch(text) else canonical(text, "number")
 
 
-def _boolean(text: str) -> str | None:
-    return text.lower()
-
-
-def _instant(text: str) -> str | None:
-    # Already canonical: 2026-01-02T03:04:05.678Z
-    return text if len(text) == 24 and text[23] == "Z" else canonical(text, "datetime")
-
-
+@lru_cache(maxsize=65_536)
 def _date(text: str) -> str | None:
     return canonical(text, "date")
 
 
-# A kind that is not here is text that stays as it is.
-_CONVERT: Mapping[FieldKind, Convert] = {
-    "number": _number,
-    "boolean": _boolean,
-    "datetime": _instant,
-    "date": _date,
-}
+class _Shape(NamedTuple):
+    """The properties that an answer's records bring, and how these differ from the asked ones."""
+
+    names: tuple[str, ...]
+    surplus: tuple[str, ...]
+    missing: tuple[str, ...]
 
 
 class Reader:
@@ -112,27 +107,56 @@ class Reader:
         kinds = {name: kind_of(name, described) for name in fields}
         self.fields: Sequence[str] = tuple(kinds)
         self._described = described
-        self._converts = [
-            (name, _CONVERT[kind]) for name, kind in kinds.items() if kind in _CONVERT
-        ]
+        self._numbers = [name for name, kind in kinds.items() if kind == "number"]
+        self._dates = [name for name, kind in kinds.items() if kind == "date"]
+        self._instants = [name for name, kind in kinds.items() if kind == "datetime"]
+        self._booleans = [name for name, kind in kinds.items() if kind == "boolean"]
+        self._shape = _Shape((), (), self.fields)
 
     def record(self, raw: Mapping[str, Any]) -> Record:
-        """Read one record; a property that the answer leaves out is missing."""
-        # The loops over properties run in C: half of a pull's own cost is here.
-        given = list(map(raw["properties"].get, self.fields))
-        values: dict[str, str | None] = dict(zip(self.fields, given, strict=True))
-        if "" in given:
-            values = {name: value or None for name, value in values.items()}
-        for name, convert in self._converts:
-            value = values[name]
-            if value is not None:
-                values[name] = convert(value)
+        """Read one record; a property that the answer leaves out is missing.
+
+        The raw record is used up: its properties become the record's values, since to copy them
+        would double the cost of a pull.
+        """
+        values: dict[str, str | None] = raw["properties"]
+        self._fit(values)
+        if "" in values.values():
+            values |= {name: None for name, value in values.items() if value == ""}
+        for name in self._numbers:
+            if (text := values[name]) is not None:
+                values[name] = _number(text)
+        for name in self._dates:
+            if (text := values[name]) is not None:
+                values[name] = _date(text)
+        for name in self._instants:
+            text = values[name]
+            if text is not None and not (len(text) == 24 and text[23] == "Z"):
+                values[name] = canonical(text, "datetime")
+        for name in self._booleans:
+            if (text := values[name]) not in _BOOLEANS:
+                values[name] = canonical(text, "boolean")
         return Record(
             raw["id"],
             values,
             created_at=instant(raw.get("createdAt")),
             modified_at=instant(raw.get("updatedAt")),
         )
+
+    def _fit(self, values: dict[str, str | None]) -> None:
+        """Drop what was not asked and fill in what did not come; HubSpot always adds some."""
+        names = tuple(values)
+        shape = self._shape
+        # All records of an answer have one shape, so that looking closely is rare.
+        if names != shape.names:
+            asked, given = set(self.fields), set(names)
+            surplus = tuple(name for name in names if name not in asked)
+            missing = tuple(name for name in self.fields if name not in given)
+            shape = self._shape = _Shape(names, surplus, missing)
+        for name in shape.surplus:
+            del values[name]
+        for name in shape.missing:
+            values[name] = None
 
     def text(self, field: str, value: object) -> str | None:
         """Write one value of any field as canonical text."""
@@ -156,4 +180,7 @@ def known(fields: Iterable[str], described: Mapping[str, FieldInfo]) -> list[str
 
 def instant(value: object) -> datetime | None:
     """Read an ISO 8601 instant or epoch milliseconds; None when it is neither."""
+    if type(value) is str and len(value) == 24 and value[23] == "Z":
+        with suppress(ValueError):
+            return datetime.fromisoformat(value)
     return None if value is None else parse_instant(str(value))

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 
 from agreement.records import Batch, Change, FieldInfo, Outcome, Record, Window
 from connectors.salesforce import provision, read
@@ -101,7 +102,7 @@ class Salesforce:
         """Yield what the org holds now for these records; one that is gone is left out."""
         yield from read.read_back(self._connection, self._schema.get(kind), record_ids, fields)
 
-    def deleted(self, kind: str, window: Window) -> Mapping[str, str]:
+    def deleted(self, kind: str, window: Window) -> Mapping[str, datetime]:
         """Give ids deleted in the window with the moment of each, also those purged since.
 
         A pull tells of deletions too, but only while the record is in the recycle bin.

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import requests
+import urllib3
 from simple_salesforce.exceptions import SalesforceError
 
 from agreement.errors import AccessError, VendorError, VendorRejected, VendorUnavailable
@@ -16,12 +17,13 @@ from connectors.transport import Again
 
 SYSTEM = "salesforce"
 
-# A login may fail, a network may break: these are the requests' own errors worth a second try.
-BROKEN = (
+# What a broken line looks like, on the way there and while a body is read: worth a second try.
+_BROKEN = (
     requests.ConnectionError,
     requests.Timeout,
     requests.exceptions.ChunkedEncodingError,
     requests.exceptions.ContentDecodingError,
+    urllib3.exceptions.HTTPError,
 )
 
 LOCKED = "UNABLE_TO_LOCK_ROW"
@@ -37,10 +39,10 @@ _LONGEST_REASON = 240
 _HIDDEN = "[...]"
 
 
-def network_fault(error: requests.RequestException) -> Exception:
+def network_fault(error: Exception) -> Exception:
     """Say what a request without an answer means."""
     unavailable = VendorUnavailable(SYSTEM, f"no answer ({type(error).__name__})")
-    return Again(unavailable) if isinstance(error, BROKEN) else unavailable
+    return Again(unavailable) if isinstance(error, _BROKEN) else unavailable
 
 
 def fault(error: SalesforceError, what: str) -> Exception:

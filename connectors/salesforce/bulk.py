@@ -16,7 +16,7 @@ from agreement.errors import VendorError, VendorRejected, VendorUnavailable
 from agreement.records import Batch
 from connectors.salesforce.answers import SYSTEM, codes_of_text
 from connectors.salesforce.connection import Connection
-from connectors.salesforce.values import Page
+from connectors.salesforce.rows import CsvRows
 
 # A row may have 400,000 characters; a block must hold the longest one.
 _BLOCK_BYTES = 4 << 20
@@ -42,15 +42,6 @@ class Jobs:
     sleep: Callable[[float], None] = time.sleep
 
 
-def read(connection: Connection, soql: str, page: Page, jobs: Jobs) -> Iterator[Batch]:
-    """Yield all rows of a query in any order, deleted and archived ones included.
-
-    The memory needed is one page of results, whatever the number of rows. The job is deleted at the
-    end.
-    """
-    yield from results(connection, start_query(connection, soql), page, jobs)
-
-
 def start_query(connection: Connection, soql: str) -> str:
     """Start a job that runs a query; give its id.
 
@@ -74,8 +65,11 @@ def start_query(connection: Connection, soql: str) -> str:
     return str(job["id"])
 
 
-def results(connection: Connection, job_id: str, page: Page, jobs: Jobs) -> Iterator[Batch]:
-    """Yield a query job's rows once it has ended; delete the job."""
+def results(connection: Connection, job_id: str, rows: CsvRows, jobs: Jobs) -> Iterator[Batch]:
+    """Yield a query job's rows once it has ended; delete the job.
+
+    The memory needed is one page of results, whatever the number of rows.
+    """
     path = f"jobs/query/{job_id}"
     is_running = True
     try:
@@ -83,12 +77,12 @@ def results(connection: Connection, job_id: str, page: Page, jobs: Jobs) -> Iter
         is_running = False
         if job["state"] != "JobComplete":
             raise failed(path, job)
-        yield from _result_pages(connection, path, page, jobs)
+        yield from _result_pages(connection, path, rows, jobs)
     finally:
         end(connection, path, is_running=is_running)
 
 
-def _result_pages(connection: Connection, path: str, page: Page, jobs: Jobs) -> Iterator[Batch]:
+def _result_pages(connection: Connection, path: str, rows: CsvRows, jobs: Jobs) -> Iterator[Batch]:
     locator = ""
     while locator != _END_OF_RESULTS:
         params: dict[str, str | int] = {"maxRecords": jobs.page_rows}
@@ -98,7 +92,7 @@ def _result_pages(connection: Connection, path: str, page: Page, jobs: Jobs) -> 
             f"{path}/results", what="a bulk query's results", params=params
         )
         count = 0
-        for batch in parse(content, page):
+        for batch in parse(content, rows):
             count += len(batch.records)
             yield batch
         told = headers.get("Sforce-NumberOfRecords", "")
@@ -107,7 +101,7 @@ def _result_pages(connection: Connection, path: str, page: Page, jobs: Jobs) -> 
         locator = headers.get("Sforce-Locator") or _END_OF_RESULTS
 
 
-def parse(content: bytes, page: Page) -> Iterator[Batch]:
+def parse(content: bytes, rows: CsvRows) -> Iterator[Batch]:
     """Read a page of results, which begins with its header line like every other page.
 
     All cells are text: a guessed type would take the zeros off `000123`. Empty is missing. Line
@@ -132,7 +126,7 @@ def parse(content: bytes, page: Page) -> Iterator[Batch]:
         )
         for block in reader:
             columns = {name: block.column(name).to_pylist() for name in names}
-            yield Batch(records=page.records_of(columns))
+            yield Batch(records=rows.records(columns))
     except pa.ArrowInvalid:
         raise VendorUnavailable(SYSTEM, "a bulk query's results are cut or no CSV") from None
 

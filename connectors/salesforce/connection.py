@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import orjson
 import requests
+import urllib3
 from simple_salesforce.exceptions import SalesforceError
 
 from agreement.errors import VendorError, VendorUnavailable
@@ -81,7 +82,8 @@ class Connection:
         """
 
         def read_whole(answer: requests.Response) -> Any:
-            return read(answer.content) if answer.content else None
+            content = _content(answer)
+            return read(content) if content else None
 
         return self._travel(method, path, what, read_whole, is_repeatable, options)
 
@@ -93,7 +95,7 @@ class Connection:
         """
 
         def read_raw(answer: requests.Response) -> tuple[bytes, Headers]:
-            return answer.content, answer.headers
+            return _content(answer), answer.headers
 
         return self._travel("GET", path, what, read_raw, True, options)
 
@@ -110,10 +112,10 @@ class Connection:
 
         def send() -> T:
             try:
-                return read(client.send(method, path, **options))
+                return read(client.send(method, path, stream=True, **options))
             except SalesforceError as error:
                 raise fault(error, what) from None
-            except requests.RequestException as error:
+            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 raise network_fault(error) from None
             except ValueError:
                 broken = VendorUnavailable(SYSTEM, f"the answer to {what} is cut or no data")
@@ -140,3 +142,9 @@ class Connection:
             # An app without the identity scope may do everything else.
             return None
         return long_id(str(body["user_id"])) if body and body.get("user_id") else None
+
+
+def _content(answer: requests.Response) -> bytes:
+    """Read a whole body at once; `Response.content` would unpack it in pieces of ten kilobytes."""
+    content: bytes = answer.raw.read(decode_content=True)
+    return content

@@ -1,10 +1,8 @@
 """Reading: what changed in a window, page by page; the records of given ids; what was deleted."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -16,8 +14,9 @@ from connectors.salesforce import bulk
 from connectors.salesforce.answers import has_code
 from connectors.salesforce.bulk import Jobs
 from connectors.salesforce.connection import Connection
+from connectors.salesforce.rows import CsvRows, JsonRows, Layout
 from connectors.salesforce.schema import SObject
-from connectors.salesforce.values import MARKS, Page, soql_instant
+from connectors.salesforce.values import long_id, soql_instant
 
 # The vendor cuts addresses at about 16,000 bytes, headers included, with a page of HTML.
 _LONGEST_QUERY = 12_000
@@ -28,16 +27,26 @@ READ_BACK = 2_000
 _WHOLE_PAGES = {"Sforce-Query-Options": "batchSize=2000"}
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """One page of a query: its records, how many the query has, and where the next page is."""
+
+    records: tuple[Record, ...]
+    total: int
+    next_path: str | None
+
+
 @dataclass(frozen=True)
 class _Query:
     """The rows of one object between two moments, both inside; without a moment, open there."""
 
+    connection: Connection
     sobject: SObject
-    names: tuple[str, ...]
+    layout: Layout
     since: datetime | None
     until: datetime | None
 
-    def soql(self, *, is_ordered: bool) -> str:
+    def soql(self, *, is_ordered: bool = True) -> str:
         """Write the query; bulk jobs are not ordered, which would make them slow or fail."""
         stamp = self.sobject.stamp
         bounds = [
@@ -45,14 +54,30 @@ class _Query:
             for sign, moment in ((">=", self.since), ("<=", self.until))
             if stamp and moment
         ]
+        names = ", ".join(self.layout.columns)
+        selected = f"SELECT {names} FROM {self.sobject.name}"  # noqa: S608 - described names
         where = f" WHERE {' AND '.join(bounds)}" if bounds else ""
         order = f" ORDER BY {f'{stamp}, ' if stamp else ''}Id" if is_ordered else ""
-        selected = f"SELECT {', '.join(self.names)} FROM {self.sobject.name}"  # noqa: S608 - described
         return f"{selected}{where}{order}"
 
-    def after(self, moment: datetime | None) -> "_Query":
-        """Give what is left once everything before the moment is read."""
-        return _Query(self.sobject, self.names, moment or self.since, self.until)
+    def ask(self, next_path: str | None = None) -> _Answer:
+        """Get the first page, or the one at a path that the page before named."""
+        page = JsonRows(self.layout)
+
+        def read(content: bytes) -> _Answer:
+            body, records = page.parse(content, lambda body: body["records"])
+            next_path = None if body["done"] else body["nextRecordsUrl"]
+            return _Answer(records, body["totalSize"], next_path)
+
+        answer: _Answer = self.connection.ask(
+            "GET",
+            next_path or "queryAll",
+            what=f"the query of {self.sobject.name}",
+            read=read,
+            headers=_WHOLE_PAGES,
+            params=None if next_path else {"q": self.soql()},
+        )
+        return answer
 
 
 def pull(
@@ -71,95 +96,64 @@ def pull(
     The first page tells how many rows there are. Above `jobs.above_rows`, and where the query is
     too long for an address or too slow, a bulk job reads them.
     """
-    page = _page(sobject, fields)
-    until = window.until if window.since else None
-    query = _Query(sobject, page.columns, window.since, until)
-    if len(quote_plus(query.soql(is_ordered=True))) > _LONGEST_QUERY:
-        yield from bulk.read(connection, query.soql(is_ordered=False), page, jobs)
-        return
-    first = _first_page(connection, query, page)
-    if first is None or first["totalSize"] > jobs.above_rows:
-        job = _start_job(connection, query, is_last_resort=first is None)
-        if job is not None:
-            yield from bulk.results(connection, job, page, jobs)
+    query = _Query(
+        connection,
+        sobject,
+        sobject.layout(fields),
+        window.since,
+        window.until if window.since else None,
+    )
+    answer: _Answer | None = None
+    if len(quote_plus(query.soql())) <= _LONGEST_QUERY:
+        answer = _first_page(query)
+    if answer is None or answer.total > jobs.above_rows:
+        job_id = _start_job(query, is_last_resort=answer is None)
+        if job_id is not None:
+            yield from bulk.results(connection, job_id, CsvRows(query.layout), jobs)
             return
-    yield from _pages(connection, query, page, first)
+    if answer is not None:
+        yield from _pages(query, answer)
 
 
-def _page(sobject: SObject, fields: Sequence[str]) -> Page:
-    known = [sobject.fields[name] for name in dict.fromkeys(fields) if name in sobject.fields]
-    marks = [name for name in MARKS if name in sobject.fields]
-    return Page(known, sobject.stamp, marks, sobject.references)
-
-
-def _first_page(connection: Connection, query: _Query, page: Page) -> dict[str, Any] | None:
+def _first_page(query: _Query) -> _Answer | None:
     """Ask for the first page; None when the vendor takes too long for it."""
     try:
-        return _ask_page(
-            connection, page, query.sobject, "queryAll", params={"q": query.soql(is_ordered=True)}
-        )
+        return query.ask()
     except VendorRejected as error:
         if has_code(error, "QUERY_TIMEOUT"):
             return None
         raise
 
 
-def _start_job(connection: Connection, query: _Query, *, is_last_resort: bool) -> str | None:
+def _start_job(query: _Query, *, is_last_resort: bool) -> str | None:
     """Start a bulk job; None when this object cannot be read so and pages still can."""
     try:
-        return bulk.start_query(connection, query.soql(is_ordered=False))
+        return bulk.start_query(query.connection, query.soql(is_ordered=False))
     except VendorRejected:
         if is_last_resort:
             raise
         return None
 
 
-def _pages(connection: Connection, query: _Query, page: Page, body: Any) -> Iterator[Batch]:
+def _pages(query: _Query, answer: _Answer) -> Iterator[Batch]:
     """Follow a query to its end. The vendor says when; a short page is not the last one.
 
     A cursor that died is opened anew at the last row read; the rows of that moment come twice.
     """
     newest: datetime | None = None
     while True:
-        if body["records"]:
-            records = page.records(body["records"])
-            newest = records[-1].modified_at
-            yield Batch(records=records)
-        if body["done"]:
+        if answer.records:
+            newest = answer.records[-1].modified_at
+            yield Batch(records=answer.records)
+        if answer.next_path is None:
             return
         try:
-            body = _ask_page(connection, page, query.sobject, body["nextRecordsUrl"])
+            answer = query.ask(answer.next_path)
         except VendorRejected as error:
             if not has_code(error, "INVALID_QUERY_LOCATOR") or query.since == newest:
                 raise
-            query = query.after(newest)
-            body = _ask_page(
-                connection,
-                page,
-                query.sobject,
-                "queryAll",
-                params={"q": query.soql(is_ordered=True)},
-            )
-
-
-def _ask_page(
-    connection: Connection, page: Page, sobject: SObject, path: str, **options: Any
-) -> dict[str, Any]:
-    def read(content: bytes) -> dict[str, Any]:
-        body: dict[str, Any] = orjson.loads(content)
-        if not page.is_exact(body["records"]):
-            body = json.loads(content, parse_float=Decimal)
-        return body
-
-    answer: dict[str, Any] = connection.ask(
-        "GET",
-        path,
-        what=f"the query of {sobject.name}",
-        read=read,
-        headers=_WHOLE_PAGES,
-        **options,
-    )
-    return answer
+            query = replace(query, since=newest)
+            answer = query.ask()
 
 
 def rows(connection: Connection, soql: str, what: str, *, path: str = "query") -> list[Any]:
@@ -177,30 +171,21 @@ def read_back(
     connection: Connection, sobject: SObject, record_ids: Sequence[str], fields: Sequence[str]
 ) -> Iterator[Record]:
     """Yield the live records of these ids, with those of the fields that the object has."""
-    page = _page(sobject, fields)
+    layout = sobject.layout(fields)
+    page = JsonRows(layout)
     for start in range(0, len(record_ids), READ_BACK):
-        asked = {"ids": record_ids[start : start + READ_BACK], "fields": page.columns}
-
-        def read(content: bytes) -> list[Any]:
-            found: list[Any] = [row for row in orjson.loads(content) if row]
-            return found if page.is_exact(found) else _exact(content)
-
-        yield from page.records(
-            connection.ask(
-                "POST",
-                f"composite/sobjects/{sobject.name}",
-                what=f"the reading of {sobject.name}",
-                read=read,
-                data=orjson.dumps(asked),
-            )
+        asked = {"ids": record_ids[start : start + READ_BACK], "fields": layout.columns}
+        _, records = connection.ask(
+            "POST",
+            f"composite/sobjects/{sobject.name}",
+            what=f"the reading of {sobject.name}",
+            read=lambda content: page.parse(content, lambda body: [row for row in body if row]),
+            data=orjson.dumps(asked),
         )
+        yield from records
 
 
-def _exact(content: bytes) -> list[Any]:
-    return [row for row in json.loads(content, parse_float=Decimal) if row]
-
-
-def deleted(connection: Connection, sobject: SObject, window: Window) -> Mapping[str, str]:
+def deleted(connection: Connection, sobject: SObject, window: Window) -> dict[str, datetime]:
     """Give the ids deleted in the window with the moment of each, those purged since included.
 
     The vendor keeps this log for 15 days and may shorten it; both ends of the window are needed.
@@ -212,4 +197,7 @@ def deleted(connection: Connection, sobject: SObject, window: Window) -> Mapping
         what=f"the deletions of {sobject.name}",
         params={"start": start.isoformat(), "end": window.until.isoformat()},
     )
-    return {row["id"]: row["deletedDate"] for row in body["deletedRecords"]}
+    return {
+        long_id(row["id"]): datetime.fromisoformat(row["deletedDate"])
+        for row in body["deletedRecords"]
+    }

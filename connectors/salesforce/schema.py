@@ -1,7 +1,7 @@
 """Which objects there are to read, and what an org says about each: asked once per run."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -9,6 +9,7 @@ from agreement.errors import AccessError, VendorRejected
 from agreement.records import FieldInfo, RawRecord
 from connectors.salesforce.answers import NO_RIGHT, has_code
 from connectors.salesforce.connection import Connection
+from connectors.salesforce.rows import MARKS, Layout
 from connectors.salesforce.values import KINDS, field_info
 
 SOBJECTS: Mapping[str, str] = MappingProxyType(
@@ -42,11 +43,11 @@ SOBJECTS: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class SObject:
-    """One object as this user sees it; `references` are the fields that hold ids."""
+    """One object as this user sees it; `types` are the vendor's words for its fields' types."""
 
     name: str
     fields: Mapping[str, FieldInfo]
-    references: frozenset[str]
+    types: Mapping[str, str]
 
     @property
     def stamp(self) -> str | None:
@@ -59,6 +60,12 @@ class SObject:
             if name in self.fields:
                 return name
         return None
+
+    def layout(self, names: Iterable[str]) -> Layout:
+        """Lay out a query of these fields, each once; those that the object lacks are left out."""
+        known = (self.fields[name] for name in dict.fromkeys(names) if name in self.fields)
+        marks = tuple(name for name in MARKS if name in self.fields)
+        return Layout(tuple(known), self.types, marks, self.stamp)
 
 
 class Schema:
@@ -123,5 +130,5 @@ def _sobject(name: str, fields: Sequence[RawRecord]) -> SObject:
     return SObject(
         name,
         {field["name"]: field_info(field) for field in readable},
-        frozenset(field["name"] for field in readable if field["type"] in {"id", "reference"}),
+        {field["name"]: field["type"] for field in readable},
     )

@@ -1,8 +1,20 @@
 """Our database: what was seen, decided, sent and answered."""
 
 from connectors.store.outbox import OutboxRow, Refusal
+from connectors.store.reading import Progress
 from connectors.store.runs import AlertRow, RunRow
-from connectors.store.snapshots import PullCount
+from connectors.store.snapshots import Further, PullCount
+from connectors.store.spool import Spool
 from connectors.store.store import Store
 
-__all__ = ["AlertRow", "OutboxRow", "PullCount", "Refusal", "RunRow", "Store"]
+__all__ = [
+    "AlertRow",
+    "Further",
+    "OutboxRow",
+    "Progress",
+    "PullCount",
+    "Refusal",
+    "RunRow",
+    "Spool",
+    "Store",
+]

@@ -15,14 +15,17 @@ import pandas as pd
 from sqlalchemy import (
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     Integer,
     MetaData,
     Table,
+    and_,
     bindparam,
     func,
     insert,
     inspect,
+    or_,
     select,
     text,
     update,
@@ -40,7 +43,7 @@ _LONGEST_NAME = 63
 _HASH = 12
 _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
-_META = ("_created_at", "_modified_at", "_is_deleted", "_merged_into")
+_META = ("_created_at", "_modified_at", "_is_deleted", "_merged_into", "_gone_at")
 _META_TYPES = {
     "record_id": "str",
     "created_at": UTC_MICROSECONDS,
@@ -138,6 +141,7 @@ def _table(system: str, kind: str, columns: Iterable[str]) -> Table:
         Column("_modified_at", Instant),
         Column("_is_deleted", Boolean, nullable=False),
         Column("_merged_into", TEXT),
+        Column("_gone_at", Instant),
         Column("_pull_id", Integer),
         *(Column(name, TEXT) for name in columns),
     )
@@ -207,6 +211,7 @@ class Merger:
                 state.modified_at,
                 bool(state.is_deleted),
                 state.merged_into,
+                None,
                 *map(given, self._fields),
             )
         is_left = state.is_deleted is None
@@ -216,6 +221,7 @@ class Merger:
             state.modified_at or old[2],
             old[3] if is_left else state.is_deleted,
             old[4] if is_left else state.merged_into,
+            old[5] if is_left else None,
             *map(given, self._fields, old[len(_META) + 1 :]),
         )
 
@@ -251,6 +257,7 @@ class Merger:
             "modified_at": row[2],
             "is_deleted": row[3],
             "merged_into": row[4],
+            "gone_at": row[5],
             "values": {field: value for field, value in values if value is not None},
         }
         return {
@@ -262,18 +269,101 @@ class Merger:
             "state": json_text(state),
         }
 
+    def vanish(self, record_ids: Sequence[str], *, is_erased: bool) -> None:
+        """Mark records as deleted by the vendor, who names them no more; say so in a version.
 
-def count_unseen(connection: Connection, mirror: Mirror, pull_id: int) -> int:
-    """Count live records that a pull did not see."""
-    table = mirror.table
-    return (
-        connection.scalar(
-            select(func.count())
-            .select_from(table)
-            .where(table.c._pull_id.is_distinct_from(pull_id), table.c._is_deleted.is_(False))
+        Args:
+            record_ids: live records.
+            is_erased: what we knew of them goes too, in every version: the vendor may have erased
+                a person, and we must not remember more than it does.
+        """
+        table = self._mirror.table
+        lost: dict[str, Any] = {"_is_deleted": True, "_gone_at": self._at}
+        if is_erased:
+            lost |= dict.fromkeys(self._mirror.columns.values())
+        for ids in chunks(record_ids, _CHUNK):
+            self._connection.execute(update(table).where(table.c._record_id.in_(ids)).values(lost))
+            if is_erased:
+                self._erase_versions(ids)
+            versions = [self._version(row) for row in self._rows(ids)]
+            self._connection.execute(insert(mirror_version), versions)
+
+    def _erase_versions(self, record_ids: Sequence[str]) -> None:
+        known = mirror_version.c
+        self._connection.execute(
+            update(mirror_version)
+            .where(
+                known.system == self._mirror.system,
+                known.kind == self._mirror.kind,
+                known.record_id.in_(record_ids),
+            )
+            .values(state=json_text({"erased_at": self._at}))
         )
-        or 0
+
+
+def count_unseen(connection: Connection, mirror: Mirror, first_pull_id: int) -> int:
+    """Count live records that no pull saw from this one on."""
+    return _count(connection, mirror, _is_unseen(mirror.table, first_pull_id))
+
+
+def count_seen(connection: Connection, mirror: Mirror, first_pull_id: int) -> int:
+    """Count records that a pull saw from this one on, deleted ones too."""
+    return _count(connection, mirror, mirror.table.c._pull_id >= first_pull_id)
+
+
+def unseen_ids(connection: Connection, mirror: Mirror, first_pull_id: int) -> list[str]:
+    """List live records that no pull saw from this one on, in order."""
+    table = mirror.table
+    query = select(table.c._record_id).where(_is_unseen(table, first_pull_id))
+    return list(connection.scalars(query.order_by(table.c._record_id)))
+
+
+def _is_unseen(table: Table, first_pull_id: int) -> ColumnElement[bool]:
+    is_earlier = or_(table.c._pull_id.is_(None), table.c._pull_id < first_pull_id)
+    return and_(is_earlier, table.c._is_deleted.is_(False))
+
+
+def _count(connection: Connection, mirror: Mirror, condition: ColumnElement[bool]) -> int:
+    query = select(func.count()).select_from(mirror.table).where(condition)
+    return connection.scalar(query) or 0
+
+
+def live_ids(connection: Connection, mirror: Mirror) -> list[str]:
+    """List the records that the vendor has, in order."""
+    table = mirror.table
+    if not mirror.columns:
+        return []
+    query = select(table.c._record_id).where(table.c._is_deleted.is_(False))
+    return list(connection.scalars(query.order_by(table.c._record_id)))
+
+
+def archived_ids(connection: Connection, mirror: Mirror) -> list[str]:
+    """List deleted records that the vendor may still restore: neither merged away nor gone."""
+    table = mirror.table
+    if not mirror.columns:
+        return []
+    query = select(table.c._record_id).where(
+        table.c._is_deleted.is_(True), table.c._merged_into.is_(None), table.c._gone_at.is_(None)
     )
+    return list(connection.scalars(query.order_by(table.c._record_id)))
+
+
+def count_live(
+    connection: Connection, mirror: Mirror, until: datetime | None
+) -> tuple[int, datetime | None]:
+    """Count live records created up to a moment, and give the creation of the earliest.
+
+    A record whose creation the vendor does not tell is counted at any moment.
+    """
+    table = mirror.table
+    if not mirror.columns:
+        return 0, None
+    conditions = [table.c._is_deleted.is_(False)]
+    if until is not None:
+        conditions.append(or_(table.c._created_at.is_(None), table.c._created_at <= until))
+    query = select(func.count(), func.min(table.c._created_at)).where(*conditions)
+    count, earliest = connection.execute(query).one()
+    return int(count), earliest
 
 
 def read_mirror(connection: Connection, mirror: Mirror, fields: Sequence[str]) -> pd.DataFrame:
@@ -286,7 +376,7 @@ def read_mirror(connection: Connection, mirror: Mirror, fields: Sequence[str]) -
     wanted = [field for field in dict.fromkeys(fields) if field not in _META_TYPES]
     there = [field for field in wanted if field in mirror.columns]
     types = {**_META_TYPES, **dict.fromkeys(there, "str")}
-    names = ["_record_id", *_META, *(mirror.columns[field] for field in there)]
+    names = [f"_{name}" for name in _META_TYPES] + [mirror.columns[field] for field in there]
     query = select(*(table.c[name] for name in names)).order_by(table.c._record_id)
     is_there = mirror.columns or inspect(connection).has_table(table.name)
     frame = fetch_frame(connection, query, types) if is_there else empty_frame(types)

@@ -2,27 +2,40 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from tempfile import SpooledTemporaryFile
-from typing import IO, Any
+from typing import Any
 
-import orjson
 import pandas as pd
 from sqlalchemy import Connection, Engine, insert, select, update
 
-from agreement.records import Association, Batch, HistoryEntry, Record
+from agreement.records import Batch, HistoryEntry, Record
 from connectors.store.columns import UTC_MICROSECONDS
 from connectors.store.database import writing
-from connectors.store.mirror import Merger, State, count_unseen, grow_mirror, load_mirror
+from connectors.store.mirror import (
+    Merger,
+    Mirror,
+    State,
+    count_seen,
+    count_unseen,
+    grow_mirror,
+    load_mirror,
+    unseen_ids,
+)
+from connectors.store.reading import (
+    Pulled,
+    clear_progress,
+    keep_progress,
+    mark_reread,
+    read_progress,
+    read_reread,
+)
 from connectors.store.rows import chunks, fetch_frame, insert_new, upsert
+from connectors.store.spool import Spool
 from connectors.store.tables import association, field_history, pull, watermark
 
-# What a pull brings waits here until its end: in memory while it is small, else in an unnamed file.
-_SPOOL_BYTES = 32 * 1024 * 1024
 _CHUNK = 500
-_NUL = "\x00"
+_FULL = "full"
 _HISTORY_TYPES = {
     "record_id": "str",
     "field": "str",
@@ -36,57 +49,131 @@ _HISTORY_TYPES = {
 class PullCount:
     """What a pull brought: distinct records, how many of them are new or changed by value.
 
-    `unseen` counts live records of the mirror that a full read did not bring; 0 for others.
+    `unseen` counts live records of the mirror that a full read did not bring, `vanished` those of
+    them that now count as deleted by the vendor; both are 0 for other reads.
     """
 
     rows: int
     changed: int
     unseen: int
+    vanished: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Pulled:
-    """One pull of one vendor object: by which run, up to when, of everything or of changes."""
+class Further:
+    """What else a pull says beside its records.
 
-    run_id: str
-    system: str
-    kind: str
-    until: datetime
-    is_full: bool
-    seen_at: datetime
+    `since` is where its window began, None for a full read. `reread` names the lists that it read
+    along, which no changed record announces. `is_complete` is a full read that brought the archived
+    records too, so that a record that did not come is gone; else a record is gone when two full
+    reads did not bring it. With `is_erased`, what we knew of a record that is gone goes too.
+    """
+
+    since: datetime | None = None
+    reread: Sequence[str] = ()
+    is_complete: bool = False
+    is_erased: bool = False
 
 
 def save_pull(
     engine: Engine,
     pulled: Pulled,
-    batches: Iterable[Batch],
+    batches: Iterable[Batch] | Spool,
     fields: Sequence[str] | None,
     accept: Callable[[PullCount], None] | None,
+    further: Further,
 ) -> PullCount:
     """Save everything that `batches` yields, and move the watermark, in one transaction.
 
     The vendor is read to its end first, with no transaction open: on SQLite nobody else could write
-    meanwhile. When reading fails, or `accept` raises, nothing is saved.
+    meanwhile. When reading fails, or `accept` raises, nothing is saved; but of a read that was
+    stopped at a place where it can go on, what came is kept with that place, and then its error is
+    raised.
     """
-    with _spooled(batches) as (spool, found), writing(engine) as connection:
-        asked = sorted(found) if fields is None else list(fields)
+    with batches if isinstance(batches, Spool) else Spool.of(batches) as spool:
+        count = _save(engine, pulled, spool, fields, accept, further)
+        if spool.stopped:
+            raise spool.stopped
+    return count
+
+
+def _save(
+    engine: Engine,
+    pulled: Pulled,
+    spool: Spool,
+    fields: Sequence[str] | None,
+    accept: Callable[[PullCount], None] | None,
+    further: Further,
+) -> PullCount:
+    with writing(engine) as connection:
+        asked = sorted(spool.fields) if fields is None else list(fields)
+        begun = read_progress(connection, pulled.system, pulled.kind)
         pull_id = _begin(connection, pulled)
-        mirror = load_mirror(connection, pulled.system, pulled.kind)
-        mirror = grow_mirror(connection, mirror, asked)
+        first_pull_id = begun.first_pull_id if begun and spool.is_continued else pull_id
+        mirror = grow_mirror(connection, load_mirror(connection, pulled.system, pulled.kind), asked)
         merger = Merger(connection, mirror, pulled.run_id, pull_id, pulled.seen_at)
-        rows = changed = 0
-        for batch in _read(spool):
-            seen, different = merger.merge(map(_state, batch.records))
-            rows, changed = rows + seen, changed + different
-            _save_history(connection, pulled, batch.history)
-            _save_associations(connection, pulled, batch)
-        unseen = count_unseen(connection, mirror, pull_id) if pulled.is_full else 0
-        count = PullCount(rows, changed, unseen)
+        rows, changed = _merge(connection, pulled, spool, merger)
+        if spool.stopped:
+            keep_progress(connection, pulled, further.since, asked, spool.resume, first_pull_id)
+            _end(connection, pull_id, PullCount(rows, changed, 0))
+            return PullCount(rows, changed, 0)
+        count = _complete(connection, pulled, mirror, first_pull_id, rows, changed)
         if accept:
             accept(count)
+        count = replace(
+            count, vanished=_vanish(connection, pulled, mirror, merger, first_pull_id, further)
+        )
         _end(connection, pull_id, count)
         _move_watermark(connection, pulled, asked)
+        clear_progress(connection, pulled.system, pulled.kind)
+        for what in further.reread:
+            mark_reread(connection, pulled.system, pulled.kind, what, pulled.until)
     return count
+
+
+def _merge(connection: Connection, pulled: Pulled, spool: Spool, merger: Merger) -> tuple[int, int]:
+    """Merge all batches; give how many records came, and how many of them changed."""
+    rows = changed = 0
+    for batch in spool.batches():
+        seen, different = merger.merge(map(_state, batch.records))
+        rows, changed = rows + seen, changed + different
+        _save_history(connection, pulled, batch.history)
+        _save_associations(connection, pulled, batch)
+    return rows, changed
+
+
+def _complete(
+    connection: Connection,
+    pulled: Pulled,
+    mirror: Mirror,
+    first_pull_id: int,
+    rows: int,
+    changed: int,
+) -> PullCount:
+    """Count what came; a full read that took several runs is counted as the one that it is."""
+    if not pulled.is_full:
+        return PullCount(rows, changed, 0)
+    unseen = count_unseen(connection, mirror, first_pull_id)
+    return PullCount(count_seen(connection, mirror, first_pull_id), changed, unseen)
+
+
+def _vanish(
+    connection: Connection,
+    pulled: Pulled,
+    mirror: Mirror,
+    merger: Merger,
+    first_pull_id: int,
+    further: Further,
+) -> int:
+    """Mark what a full read shows to be gone; give the number of those records."""
+    if not pulled.is_full:
+        return 0
+    before = read_reread(connection, pulled.system, pulled.kind, _FULL)
+    mark_reread(connection, pulled.system, pulled.kind, _FULL, pulled.until, first_pull_id)
+    since = first_pull_id if further.is_complete else before and before.value
+    gone = unseen_ids(connection, mirror, since) if since is not None else []
+    merger.vanish(gone, is_erased=further.is_erased)
+    return len(gone)
 
 
 def _begin(connection: Connection, pulled: Pulled) -> int:
@@ -123,79 +210,6 @@ def _move_watermark(connection: Connection, pulled: Pulled, asked: Sequence[str]
     connection.execute(
         statement.on_conflict_do_update(index_elements=list(watermark.primary_key), set_=values)
     )
-
-
-@contextmanager
-def _spooled(batches: Iterable[Batch]) -> Iterator[tuple[IO[bytes], set[str]]]:
-    """Read everything into a file, one line per batch; give it, and the fields that came."""
-    fields: set[str] = set()
-    with SpooledTemporaryFile(_SPOOL_BYTES) as spool:
-        for batch in batches:
-            fields.update(*(record.values.keys() for record in batch.records))  # noqa: PD011
-            spool.write(_line(batch))
-            spool.write(b"\n")
-        spool.seek(0)
-        yield spool, fields
-
-
-def _line(batch: Batch) -> bytes:
-    """Write a batch; characters that a database cannot hold are replaced first."""
-    try:
-        line = orjson.dumps(batch, default=dict)
-    except TypeError:  # half of a surrogate pair: no text to anybody but JSON
-        return orjson.dumps(_storable_batch(batch), default=dict)
-    return orjson.dumps(_storable_batch(batch), default=dict) if rb"\u0000" in line else line
-
-
-def _storable_batch(batch: Batch) -> Batch:
-    return replace(
-        batch,
-        records=tuple(
-            replace(record, values=_storable_values(record.values)) for record in batch.records
-        ),
-        history=tuple(
-            replace(entry, value=storable(entry.value), source=storable(entry.source) or "")
-            for entry in batch.history
-        ),
-    )
-
-
-def _storable_values(values: Mapping[str, str | None]) -> dict[str, str | None]:
-    return {field: storable(value) for field, value in values.items()}
-
-
-def storable(value: str | None) -> str | None:
-    """Give text that both databases hold: without NUL, half a surrogate pair as a question mark.
-
-    >>> storable("a" + chr(0) + "b")
-    'ab'
-    """
-    if value is None:
-        return None
-    return value.replace(_NUL, "").encode("utf-8", "replace").decode("utf-8")
-
-
-def _read(spool: IO[bytes]) -> Iterator[Batch]:
-    for line in spool:
-        raw = orjson.loads(line)
-        yield Batch(
-            records=tuple(_record(fields) for fields in raw["records"]),
-            history=tuple(
-                HistoryEntry(**{**entry, "changed_at": _moment(entry["changed_at"])})
-                for entry in raw["history"]
-            ),
-            associations=tuple(Association(**pair) for pair in raw["associations"]),
-            associated=tuple(raw["associated"]),
-        )
-
-
-def _record(raw: dict[str, Any]) -> Record:
-    times = {name: _moment(raw[name]) for name in ("created_at", "modified_at")}
-    return Record(**{**raw, **times})
-
-
-def _moment(text: str | None) -> Any:
-    return datetime.fromisoformat(text) if text else None
 
 
 def _state(record: Record) -> State:

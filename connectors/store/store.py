@@ -13,8 +13,17 @@ from agreement.records import Batch, Outcome, Record
 from connectors.store import crosswalk, lock, measures, mirror, outbox, rewards, runs, snapshots
 from connectors.store.database import open_database, reading, writing
 from connectors.store.outbox import OutboxRow, Refusal
+from connectors.store.reading import (
+    Progress,
+    Pulled,
+    Reread,
+    mark_reread,
+    read_progress,
+    read_reread,
+)
 from connectors.store.runs import AlertRow, RunRow
-from connectors.store.snapshots import PullCount, Pulled
+from connectors.store.snapshots import Further, PullCount
+from connectors.store.spool import Spool
 
 
 class Store:
@@ -118,37 +127,94 @@ class Store:
 
     # What the vendors hold
 
+    def spool(self, batches: Iterable[Batch], *, is_continued: bool = False) -> Spool:
+        """Read a pull to its end, or to where the vendor stopped, for `save_pull` to save.
+
+        Nothing is saved and no transaction is open: several objects may be read side by side.
+
+        Args:
+            batches: what the CRM yields; memory holds one batch at a time.
+            is_continued: it goes on where the pull that `progress` gives was stopped.
+
+        Raises:
+            VendorUnavailable: the vendor stopped before there was a place to go on from.
+        """
+        return Spool.of(batches, is_continued=is_continued)
+
     def save_pull(
         self,
         run_id: str,
         system: str,
         kind: str,
-        batches: Iterable[Batch],
+        batches: Iterable[Batch] | Spool,
         *,
         until: datetime,
         is_full: bool,
         seen_at: datetime,
         fields: Sequence[str] | None = None,
         accept: Callable[[PullCount], None] | None = None,
+        further: Further | None = None,
     ) -> PullCount:
         """Save what a pull yields and move the watermark to `until`, in one transaction.
 
-        Records that a full read does not bring are counted, never deleted: a deletion is something
-        that the vendor says. Fields that a record does not carry stay as they were.
+        Fields that a record does not carry stay as they were. Records that a full read does not
+        bring are counted; those that it shows to be gone are marked as deleted, dated `seen_at`.
 
         Args:
             run_id: the run that reads.
             system: the CRM.
             kind: the vendor object.
-            batches: read to its end before anything is saved; memory holds one batch at a time.
+            batches: a spool, or read to its end before anything is saved.
             until: everything changed up to here is in `batches`. A watermark never moves back.
             is_full: everything was asked for, not only changes.
             seen_at: when it was read.
             fields: fields that were asked for; None: those that came. Others are not kept.
             accept: sees the count before anything is saved; raising leaves everything as it was.
+            further: its window's start, and what was read along.
+
+        Raises:
+            VendorUnavailable: the read was stopped half-way; what came is saved, `progress` says
+                where it goes on, and the watermark stays.
         """
         pulled = Pulled(run_id, system, kind, until, is_full, seen_at)
-        return snapshots.save_pull(self._engine, pulled, batches, fields, accept)
+        return snapshots.save_pull(
+            self._engine, pulled, batches, fields, accept, further or Further()
+        )
+
+    def progress(self, system: str, kind: str) -> Progress | None:
+        """Give the pull of an object that was stopped half-way; None when none was."""
+        with reading(self._engine) as connection:
+            return read_progress(connection, system, kind)
+
+    def reread(self, system: str, kind: str, what: str) -> Reread | None:
+        """Give when a list was last read that no changed record announces; None when never."""
+        with reading(self._engine) as connection:
+            return read_reread(connection, system, kind, what)
+
+    def mark_reread(
+        self, system: str, kind: str, what: str, *, at: datetime, value: int | None = None
+    ) -> None:
+        """Note that such a list was read, up to which moment, and the count it gave."""
+        with writing(self._engine) as connection:
+            mark_reread(connection, system, kind, what, at, value)
+
+    def live_ids(self, system: str, kind: str) -> list[str]:
+        """List the records that the vendor has, as far as we know, in order."""
+        with reading(self._engine) as connection:
+            return mirror.live_ids(connection, mirror.load_mirror(connection, system, kind))
+
+    def archived_ids(self, system: str, kind: str) -> list[str]:
+        """List deleted records that the vendor may still restore, in order."""
+        with reading(self._engine) as connection:
+            return mirror.archived_ids(connection, mirror.load_mirror(connection, system, kind))
+
+    def count_live(
+        self, system: str, kind: str, until: datetime | None = None
+    ) -> tuple[int, datetime | None]:
+        """Count live records created up to a moment; give the creation of the earliest too."""
+        with reading(self._engine) as connection:
+            known = mirror.load_mirror(connection, system, kind)
+            return mirror.count_live(connection, known, until)
 
     def watermark(self, system: str, kind: str) -> datetime | None:
         """Give up to when an object was read; None when it never was."""

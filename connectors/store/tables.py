@@ -26,7 +26,7 @@ from agreement import frames
 from connectors.store.columns import ROW_NUMBER, TEXT, UTC_MICROSECONDS, Instant, Json, types_of
 
 # The newest migration: a database that stands there is opened without importing Alembic.
-SCHEMA = "0001"
+SCHEMA = "0002"
 
 metadata = MetaData(
     naming_convention={
@@ -111,6 +111,34 @@ watermark = Table(
     _text("kind"),
     Column("until", Instant, nullable=False),
     Column("fields", Json, nullable=False),
+    _text("run_id"),
+    PrimaryKeyConstraint("system", "kind"),
+)
+
+# When a list was last read that no changed record announces, up to which moment; `value` is the
+# count it gave, or the pull with which a full read began.
+reread = Table(
+    "reread",
+    metadata,
+    _text("system"),
+    _text("kind"),
+    _text("what"),
+    Column("at", Instant, nullable=False),
+    Column("value", BigInteger),
+    PrimaryKeyConstraint("system", "kind", "what"),
+)
+
+# A pull that was stopped half-way, and where the next run goes on with it.
+pull_progress = Table(
+    "pull_progress",
+    metadata,
+    _text("system"),
+    _text("kind"),
+    Column("since", Instant),
+    Column("until", Instant, nullable=False),
+    Column("fields", Json, nullable=False),
+    _text("resume"),
+    Column("first_pull_id", ROW_NUMBER, nullable=False),
     _text("run_id"),
     PrimaryKeyConstraint("system", "kind"),
 )

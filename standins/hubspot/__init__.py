@@ -5,7 +5,7 @@ Strict where the vendor is: an unknown property, object, filter or body gets the
 
 from bisect import insort
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from operator import itemgetter
 from typing import Any
 
@@ -15,7 +15,7 @@ from standins.call import Call
 from standins.faults import Faults
 from standins.hubspot.app import Access, Service
 from standins.hubspot.limits import Limits
-from standins.hubspot.portal import Form, Owner, Portal
+from standins.hubspot.portal import Campaign, Form, MarketingEvent, Owner, Portal
 from standins.hubspot.records import Record, Version
 from standins.hubspot.schema import Kind, Pipeline, Property, Stage
 from standins.hubspot.values import milliseconds, stored_as_is
@@ -273,6 +273,52 @@ class HubSpotStandIn(Portal):
             if url:
                 event["url"] = url
             insort(self.email_events, event, key=itemgetter("created"))
+
+    def add_campaign(
+        self,
+        guid: str,
+        name: str,
+        *,
+        start_on: date | None = None,
+        end_on: date | None = None,
+        assets: Mapping[str, Sequence[tuple[str, str]]] | None = None,
+        **properties: str,
+    ) -> None:
+        """Add a campaign; assets are (id, name) by type, such as `FORM` or `MARKETING_EMAIL`."""
+        days = {"hs_start_date": start_on, "hs_end_date": end_on}
+        dated = {key: day.isoformat() for key, day in days.items() if day}
+        values = {"hs_name": name, **dated, **properties}
+        with self.lock:
+            self.campaigns[guid] = Campaign(guid, values, assets or {}, created=_SET_UP)
+
+    def reach(self, guid: str, contact_type: str, contact_id: str, *, on: date) -> None:
+        """Let a campaign reach a contact; `contact_type` is that of a report.
+
+        One of `contactFirstTouch`, `contactLastTouch`, `influencedContacts`; the first two are an
+        influence too.
+        """
+        with self.lock:
+            reached = self.campaigns[guid].reached
+            for report in dict.fromkeys((contact_type, "influencedContacts")):
+                reached.setdefault(report, []).append((on, contact_id))
+
+    def add_marketing_event(
+        self, event_id: str, name: str, *, type: str, start_at: datetime, end_at: datetime
+    ) -> None:
+        """Add a webinar or another event of marketing."""
+        span = (milliseconds(start_at), milliseconds(end_at))
+        with self.lock:
+            self.marketing_events[event_id] = MarketingEvent(
+                event_id, name, type, *span, created=_SET_UP
+            )
+
+    def take_part(self, event_id: str, contact_id: str, state: str, at: datetime) -> None:
+        """Let a contact be `REGISTERED`, `ATTENDED`, `CANCELLED` or a `NO_SHOW` at an event."""
+        with self.lock:
+            event = self.marketing_events[event_id]
+            number = len(event.participations) + 1
+            own_id = f"{event_id}{number:06d}"
+            event.participations.append((own_id, contact_id, state, milliseconds(at)))
 
     # Looking in.
 

@@ -16,9 +16,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from standins.call import Call
 from standins.faults import Fault, Faults
-from standins.hubspot.answers import Answer, Refusal, not_found, unauthorized, uri_too_long
+from standins.hubspot.answers import (
+    Answer,
+    Json,
+    Refusal,
+    not_found,
+    unauthorized,
+    uri_too_long,
+)
 from standins.hubspot.ask import Ask, Route
+from standins.hubspot.campaigns import Campaigns, MarketingEvents
 from standins.hubspot.definitions import Account, Owners, Pipelines, Properties
+from standins.hubspot.failures import failed, with_refused, without_rows
 from standins.hubspot.limits import Limits
 from standins.hubspot.links import Links
 from standins.hubspot.marketing import Marketing
@@ -28,14 +37,8 @@ from standins.hubspot.portal import Portal
 # Recorded limits of an address lie between 8,000 and 16,000 bytes; the answer is a proxy's page.
 LONGEST_URI = 16_000
 _WORTH_COMPRESSING = 1_000
+_NO_FAULT = Fault()
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-
-_FAULT_MESSAGES = {
-    423: ("LOCKED", "Too many writes to the same records at once; the lock lasts two seconds."),
-    429: ("RATE_LIMITS", "You have reached your ten_secondly_rolling limit."),
-    477: ("MIGRATION_IN_PROGRESS", "This account is moving to another data centre."),
-    500: ("INTERNAL_ERROR", "internal error"),
-}
 
 
 @dataclass
@@ -80,6 +83,8 @@ class Service:
         yield from Pipelines().routes()
         yield from Account(self._limits).routes()
         yield from Marketing().routes()
+        yield from Campaigns().routes()
+        yield from MarketingEvents().routes()
 
     def _endpoint(self, route: Route) -> Callable[[Request], Awaitable[Response]]:
         template = f"{route.method} {route.path}"
@@ -101,18 +106,35 @@ class Service:
     ) -> Response:
         content = await request.body()
         at = self._portal.now()
-        fault = self._faults.take(template)
-        if fault is not None and fault.seconds:
+        fault = self._faults.take(template) or _NO_FAULT
+        if not fault.is_after:
             await asyncio.sleep(fault.seconds)
-        if fault is not None and fault.status is not None and not fault.is_after:
-            answer = _failed(fault.status, fault)
+        if fault.is_instead:
+            answer = failed(fault)
         else:
-            answer = self._answered(request, template, content, handle)
-            if fault is not None and fault.status is not None:
-                answer = _failed(fault.status, fault)
+            answer = self._carried_out(request, template, content, handle, fault)
+        if fault.is_after:
+            await asyncio.sleep(fault.seconds)
         self._log.append(Call(request.method, request.url.path, template, answer.status, at))
         response = self._response(request, answer)
-        return _CutResponse(response) if fault is not None and fault.is_cut else response
+        return _CutResponse(response) if fault.is_cut else response
+
+    def _carried_out(
+        self,
+        request: Request,
+        template: str,
+        content: bytes,
+        handle: Callable[[Ask], Answer],
+        fault: Fault,
+    ) -> Answer:
+        """Carry a request out, but for the rows that are refused; then its answer may be lost."""
+        refused: list[Json] = []
+        if fault.rows:
+            content, refused = without_rows(content, fault.rows)
+        answer = self._answered(request, template, content, handle)
+        if refused:
+            answer = with_refused(answer, refused, fault.code)
+        return answer if fault.status is None else failed(fault)
 
     def _answered(
         self, request: Request, template: str, content: bytes, handle: Callable[[Ask], Answer]
@@ -160,22 +182,13 @@ class Service:
         return f"c0000000-0000-4000-8000-{next(self._correlation):012d}"
 
 
-def _failed(status: int, fault: Fault) -> Answer:
-    """Give the vendor's body for a planned status; what a proxy answers is a page."""
-    if status not in _FAULT_MESSAGES:
-        return Answer(status, f"<html><body><h1>{status}</h1></body></html>\n", fault.headers)
-    category, message = _FAULT_MESSAGES[status]
-    body = {"status": "error", "message": message, "category": category}
-    if status == 429:
-        body |= {"errorType": "RATE_LIMIT", "policyName": "TEN_SECONDLY_ROLLING"}
-    return Answer(status, body, fault.headers)
-
-
 class _CutResponse(Response):
     """An answer whose connection ends half-way through the body."""
 
     def __init__(self, whole: Response) -> None:
         super().__init__(bytes(whole.body), whole.status_code, media_type=whole.media_type)
+        # More is announced than there is, so that an empty answer comes short as well.
+        self.headers["content-length"] = str(len(self.body) + 1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send(

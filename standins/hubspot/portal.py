@@ -4,7 +4,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 
@@ -53,6 +53,33 @@ class Form:
     submissions: list[dict[str, Any]] = field(default_factory=list)
 
 
+@dataclass
+class Campaign:
+    """A marketing campaign: its properties, its assets by type, and whom it reached on which day.
+
+    `assets` holds (id, name) by asset type, `reached` (day, contact id) by type of contact report.
+    """
+
+    guid: str
+    values: Mapping[str, str]
+    assets: Mapping[str, Sequence[tuple[str, str]]]
+    created: int
+    reached: dict[str, list[tuple[date, str]]] = field(default_factory=dict)
+
+
+@dataclass
+class MarketingEvent:
+    """A webinar or the like, and what people did: (participation id, contact id, state, time)."""
+
+    event_id: str
+    name: str
+    type: str
+    start: int
+    end: int
+    created: int
+    participations: list[tuple[str, str, str, int]] = field(default_factory=list)
+
+
 class Portal:
     """One HubSpot account: definitions, records, associations, forms, e-mail events."""
 
@@ -83,6 +110,8 @@ class Portal:
         self.owners: dict[str, Owner] = {}
         self.forms: dict[str, Form] = {}
         self.email_events: list[dict[str, Any]] = []
+        self.campaigns: dict[str, Campaign] = {}
+        self.marketing_events: dict[str, MarketingEvent] = {}
         self.tables["contacts"].keys["email"] = {}
         self.has_native_integration = False
         self.put_pipeline("deals", default_pipeline())

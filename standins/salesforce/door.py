@@ -164,17 +164,22 @@ async def read_request(scope: Scope, receive: Receive) -> Request:
     return Request(scope["method"], path, query, headers, body, base)
 
 
-async def send_answer(send: Send, request_headers: Mapping[str, str], answer: Answer) -> None:
-    """Send an answer whole: indented and packed when the client asks for it."""
+async def send_answer(
+    send: Send, request_headers: Mapping[str, str], answer: Answer, *, is_cut: bool = False
+) -> None:
+    """Send an answer: indented and packed when the client asks for it; cut off half-way if so."""
     body, headers = answer.body, dict(answer.headers)
+    status = 200 if is_cut and answer.status == 204 else answer.status
     is_json = headers.get("content-type", "").startswith("application/json")
     if is_json and request_headers.get("x-prettyprint") == "1":
         body = orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2)
     if len(body) > _WORTH_PACKING and "gzip" in request_headers.get("accept-encoding", ""):
         body = gzip.compress(body, compresslevel=1)
         headers["content-encoding"] = "gzip"
-    if answer.status != 204:
-        headers["content-length"] = str(len(body))
+    if status != 204:
+        # One byte more than there is, when the answer is to come short even if it is empty.
+        headers["content-length"] = str(len(body) + is_cut)
     packed = [(name.encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": answer.status, "headers": packed})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.start", "status": status, "headers": packed})
+    sent = body[: len(body) // 2] if is_cut else body
+    await send({"type": "http.response.body", "body": sent, "more_body": is_cut})

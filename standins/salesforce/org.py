@@ -51,6 +51,7 @@ class Org:
         self._open_fields: set[tuple[str, str]] = set()
         self._hidden: set[tuple[str, str]] = set()
         self._visible: dict[str, dict[str, Field]] = {}
+        self._grants: dict[str, set[str]] = {}
         self._seeded: set[str] = set()
         self._shape_currencies()
         self.by_prefix = _by_prefix(self.objects.values())
@@ -231,14 +232,14 @@ class Org:
     def hide(self, sobject: str, *fields: str) -> None:
         """Take fields from the integration user's sight, as an admin does."""
         self._hidden |= {(sobject, field) for field in fields}
-        self._visible.clear()
+        self._look_again()
 
     def add_to_schema(self, sobject: str, field: Field, *, is_open: bool) -> None:
         """Create a field; `is_open` when the integration user's profile may use it at once."""
         self.sobject(sobject).add_field(field)
         if is_open:
             self._open_fields.add((sobject, field.name))
-        self._visible.clear()
+        self._look_again()
 
     def _is_open(self, sobject: str, field: Field, granted: set[str]) -> bool:
         key = (sobject, field.name)
@@ -248,7 +249,17 @@ class Org:
             return False
         return not field.is_custom or key in self._open_fields
 
+    def _look_again(self) -> None:
+        """Forget who may see what: something that decides it has changed."""
+        self._visible.clear()
+        self._grants.clear()
+
     def _granted(self, permission: str) -> set[str]:
+        if permission not in self._grants:
+            self._grants[permission] = self._granted_now(permission)
+        return self._grants[permission]
+
+    def _granted_now(self, permission: str) -> set[str]:
         assigned = self.tables["PermissionSetAssignment"]
         mine = assigned.having("AssigneeId", [self.integration_user_id])
         sets = [assigned.rows[one]["PermissionSetId"] for one in mine]
@@ -330,7 +341,7 @@ class Org:
             field = self.sobject(owner).by_name[name]
             options = dict.fromkeys((*field.options, str(row[key])))
             self.sobject(owner).replace_field(name, options=tuple(options))
-            self._visible.clear()
+            self._look_again()
 
     def insert(self, sobject: SObject, values: Row, by: str, at: str) -> str:
         """Create a record now: system fields, what follows from the rest, history."""
@@ -424,12 +435,12 @@ class Org:
 
     def _changed(self, sobject: SObject) -> None:
         if sobject.name in _PERMISSIONS:
-            self._visible.clear()
+            self._look_again()
 
     def end_transaction(self, *, is_kept: bool) -> None:
         """Keep or take back what was done since the journal began."""
         self.journal.end(is_kept=is_kept)
-        self._visible.clear()
+        self._look_again()
 
 
 def _by_prefix(objects: Iterable[SObject]) -> dict[str, list[SObject]]:

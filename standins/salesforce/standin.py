@@ -1,13 +1,16 @@
 """The stand-in itself: what tests, the demo and the world hold in their hands."""
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from standins.salesforce import door
+from standins.faults import Fault, Faults
+from standins.salesforce import door, failures
 from standins.salesforce.answers import Answer, Refused, Request, json_answer
 from standins.salesforce.bulk import Jobs
 from standins.salesforce.ids import long_id
@@ -19,14 +22,18 @@ from standins.salesforce.tables import Row
 from standins.salesforce.values import kept, stamp
 from standins.salesforce.writes import Rules
 
+_LOGIN = "POST /services/oauth2/token"
+_NO_FAULT = Fault()
+
 
 class SalesforceStandIn:
     """A Salesforce org played in memory.
 
     `app()` answers HTTP as the REST API does; the methods here do what people and admins do. `log`
     has one entry per HTTP request. `rules` holds what an admin may set up around writes, `jobs` the
-    bulk jobs and their planned failures. `page_size` caps the rows of a query's page;
-    `daily_api_requests` is the daily allowance, of which `api_requests_used` are gone.
+    bulk jobs and their planned failures, `faults` what goes wrong on the way. `page_size` caps the
+    rows of a query's page; `daily_api_requests` is the daily allowance, of which
+    `api_requests_used` are gone.
     """
 
     def __init__(
@@ -39,6 +46,7 @@ class SalesforceStandIn:
     ) -> None:
         self.org = Org(now or real_now, multi_currency=multi_currency)
         self.log: list[door.SalesforceCall] = []
+        self.faults = Faults()
         self.rules = Rules()
         self.jobs = Jobs(self.org, self.rules)
         self.page_size = 2000
@@ -231,33 +239,62 @@ class SalesforceStandIn:
                 return
             at = self.org.now()
             request = await door.read_request(scope, receive)
-            answer = door.too_long(scope)
-            template = f"{request.method} /{'/'.join(request.path[:3])}"
-            if answer is None:
-                with self._lock:
-                    template, answer = self._answer(request)
+            template = self._template(request)
+            fault = self.faults.take(template) or _NO_FAULT
+            if not fault.is_after:
+                await asyncio.sleep(fault.seconds)
+            answer = door.too_long(scope) or self._answer_or_fail(request, template, fault)
+            if fault.is_after:
+                await asyncio.sleep(fault.seconds)
             sforce = {k: v for k, v in request.headers.items() if k.startswith("sforce-")}
             path = scope["raw_path"].decode("latin-1")
             self.log.append(
                 door.SalesforceCall(request.method, path, template, answer.status, at, sforce)
             )
-            await door.send_answer(send, request.headers, answer)
+            await door.send_answer(send, request.headers, answer, is_cut=fault.is_cut)
 
         return app
 
-    def _answer(self, request: Request) -> tuple[str, Answer]:
-        """Answer one request; give the template of its address as well."""
+    def _template(self, request: Request) -> str:
         if request.path == door.TOKEN_PATH and request.method == "POST":
-            return "POST /services/oauth2/token", self._token(request)
-        matched = self._api.match(request)
-        template = matched[0] if matched else f"{request.method} (unknown)"
-        if template == "GET /services/data":
-            return template, self._api.answer(request)
-        if not self._tokens.is_good(request.headers):
-            return template, door.expired().as_answer()
+            return _LOGIN
         if request.path == door.USER_PATH or request.path[:1] == ("id",):
-            return f"{request.method} /services/oauth2/userinfo", self._user()
-        return template, self._counted(request)
+            return f"{request.method} /services/oauth2/userinfo"
+        matched = self._api.match(request)
+        return matched[0] if matched else f"{request.method} (unknown)"
+
+    def _answer_or_fail(self, request: Request, template: str, fault: Fault) -> Answer:
+        with self._lock:
+            if fault.status == 401:
+                self._tokens.expire()
+            if fault.is_instead:
+                return failures.failed(fault, is_login=template == _LOGIN)
+            answer = self._carried_out(request, template, fault)
+            if fault.status is None:
+                return answer
+            return failures.failed(fault, is_login=template == _LOGIN)
+
+    def _carried_out(self, request: Request, template: str, fault: Fault) -> Answer:
+        """Carry a request out, but for the rows that are refused or that a job does not reach."""
+        if not fault.rows:
+            return self._answer(request, template)
+        if "/jobs/" in template:
+            self.jobs.fail_next, self.jobs.fail_after = fault.code or "InternalError", fault.rows
+            return self._answer(request, template)
+        body, count = failures.without_rows(request.body, fault.rows)
+        answer = self._answer(replace(request, body=body), template)
+        return failures.with_refused(answer, count, fault.code)
+
+    def _answer(self, request: Request, template: str) -> Answer:
+        if template == _LOGIN:
+            return self._token(request)
+        if template == "GET /services/data":
+            return self._api.answer(request)
+        if not self._tokens.is_good(request.headers):
+            return door.expired().as_answer()
+        if template.endswith("/oauth2/userinfo"):
+            return self._user()
+        return self._counted(request)
 
     def _counted(self, request: Request) -> Answer:
         if self.api_requests_used >= self.daily_api_requests:

@@ -185,7 +185,7 @@ def test_what_is_no_json_object_is_refused(text, said):
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(BadInput, match="nothing[.]json: cannot be read"):
+    with pytest.raises(BadInput, match=r"nothing\.json: cannot be read"):
         read_input(tmp_path / "nothing.json")
 
 

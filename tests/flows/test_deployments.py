@@ -65,6 +65,7 @@ def prefect(tmp_path_factory):
             return done.stdout
 
         run.port = port
+        run.environment = environment
         yield run
     finally:
         server.terminate()
@@ -120,3 +121,33 @@ def test_what_is_deployed_gets_scheduled_runs(prefect):
 
     runs = wait_for(scheduled, seconds=60)
     assert len(runs) >= 3
+
+
+def test_the_night_runs_as_a_flow_whose_stages_are_tasks(prefect, company):
+    body = (
+        "from datetime import datetime; from flows.deployments import nightly_sync;"
+        f"nightly_sync(mode='apply', as_of=datetime.fromisoformat({company.as_of!r}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", body],
+        env={**prefect.environment, **company.environment},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stderr
+    flow_runs = ask(
+        prefect.port,
+        "POST",
+        "flow_runs/filter",
+        {"flows": {"name": {"any_": ["nightly-sync"]}}, "sort": "START_TIME_DESC"},
+    )
+    finished = [row for row in flow_runs if row["state_type"] == "COMPLETED"]
+    assert [row["name"] for row in finished] == ["nightly-apply"]
+    tasks = ask(prefect.port, "POST", "task_runs/filter", {"limit": 50})
+    names = {row["name"] for row in tasks}
+    assert {"pull-hubspot", "pull-salesforce", "deliver"} <= names
+    again = company.sync()
+    assert json.loads(again.stdout)["written"] == {"hubspot": {}, "salesforce": {}}

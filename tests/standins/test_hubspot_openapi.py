@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,9 @@ def specification(name: str) -> dict[str, Any]:
 def schema_of(name: str, method: str, path: str, status: int) -> dict[str, Any]:
     """Find the schema of an answer; `path` is spelled as in the file or as it was asked."""
     document = specification(name)
-    for template, methods in document["paths"].items():
+    # The template with the fewest variable parts is the one that is meant.
+    paths = sorted(document["paths"].items(), key=lambda path: path[0].count("{"))
+    for template, methods in paths:
         pattern = re.sub(r"\{\w+\}", r"[^/]+", template)
         if re.fullmatch(pattern, path) and method.lower() in methods:
             responses = methods[method.lower()]["responses"]
@@ -95,6 +97,16 @@ def served() -> Iterator[tuple[str, dict[str, str]]]:
     portal.add_owner("42", user_id=2, archived=True, **owner)
     portal.add_form("g1", "Demo")
     portal.add_form("g2", "Footer", form_type="captured")
+    start_on, end_on = date(2026, 3, 1), date(2026, 3, 31)
+    assets = {"FORM": [("g1", "Demo"), ("g2", "Footer")]}
+    for guid in ("k1", "k2"):
+        portal.add_campaign(guid, "Spring", start_on=start_on, end_on=end_on, assets=assets)
+        for contact in (a, b):
+            portal.reach(guid, "contactFirstTouch", contact, on=start_on)
+    for event in ("71", "72"):
+        portal.add_marketing_event(event, "Talk", type="WEBINAR", start_at=NOON, end_at=NOON)
+        for contact, state in ((a, "ATTENDED"), (b, "NO_SHOW")):
+            portal.take_part(event, contact, state, NOON)
     with serve(portal.app()) as url:
         yield url, {"a": a, "b": b, "deal": deal}
 
@@ -104,6 +116,8 @@ def batch(*inputs: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 OBJECTS = "/crm/v3/objects/contacts"
+CAMPAIGNS = "/marketing/v3/campaigns"
+EVENTS = "/marketing/v3/marketing-events"
 NEW = {"properties": {"email": "new@x.test"}, "associations": [], "objectWriteTraceId": "1"}
 TAKEN = {"properties": {"email": "a@x.test"}, "associations": [], "objectWriteTraceId": "2"}
 FIELD = {
@@ -254,6 +268,19 @@ ANSWERS: list[tuple[str, str, str, Any, int]] = [
     ("pipelines", "GET", "/crm/v3/pipelines/deals/default/stages", None, 200),
     ("forms", "GET", "/marketing/v3/forms?formTypes=all&limit=1", None, 200),
     ("forms", "GET", "/marketing/v3/forms/g2", None, 200),
+    ("campaigns", "GET", f"{CAMPAIGNS}?properties=hs_name,hs_start_date&limit=1", None, 200),
+    ("campaigns", "GET", f"{CAMPAIGNS}/k1", None, 200),
+    ("campaigns", "GET", f"{CAMPAIGNS}/none", None, 404),
+    ("campaigns", "GET", f"{CAMPAIGNS}/k1/assets/FORM?limit=1", None, 200),
+    ("campaigns", "GET", f"{CAMPAIGNS}/k1/reports/contacts/influencedContacts?limit=1", None, 200),
+    ("campaigns", "GET", f"{CAMPAIGNS}/k1/reports/metrics", None, 200),
+    ("campaigns_2026_03", "GET", "/marketing/campaigns/2026-03", None, 200),
+    ("marketing_events", "GET", "/marketing/marketing-events/v3?limit=1", None, 200),
+    ("marketing_events", "GET", f"{EVENTS}/71", None, 200),
+    ("marketing_events", "GET", f"{EVENTS}/participations/71", None, 200),
+    ("marketing_events", "GET", f"{EVENTS}/participations/71/breakdown?limit=1", None, 200),
+    ("marketing_events", "GET", f"{EVENTS}/participations/9/breakdown", None, 404),
+    ("marketing_events", "GET", f"{EVENTS}/participations/contacts/{{a}}/breakdown", None, 200),
     ("account_info", "GET", "/account-info/v3/details", None, 200),
     ("account_info", "GET", "/account-info/v3/api-usage/daily/private-apps", None, 200),
     (

@@ -47,7 +47,7 @@ def split(deals: Sequence[reference.Deal], model: str, per_block: int = 1 << 16)
     is_huge = any(abs(amount) > INT64_MAX for amount in amounts)
     whole = np.array(amounts, dtype=object if is_huge else np.int64)
     credits: list[list[int]] = [[] for _ in deals]
-    for block in attribution.blocks(table(deals), per_block):
+    for block in attribution.blocks(table(deals), touches_per_block=per_block):
         minor = attribution.shares(model, block, EVERY_MODEL).split(whole[block.deals])
         for column, deal in enumerate(block.deals):
             credits[deal] = [int(part) for part in minor[:, column]]

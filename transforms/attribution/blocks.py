@@ -47,11 +47,16 @@ class Block:
         return places
 
 
-def blocks(table: PathTable, touches_per_block: int = _TOUCHES_PER_BLOCK) -> Iterator[Block]:
-    """Cut a table into blocks; deals without a touch are in none."""
-    lengths = np.diff(table.first)
-    by_length = np.argsort(lengths, kind="stable")
-    ordered = lengths[by_length]
+def blocks(
+    table: PathTable,
+    deals: Whole | None = None,
+    touches_per_block: int = _TOUCHES_PER_BLOCK,
+) -> Iterator[Block]:
+    """Cut a table, or some of its deals, into blocks; deals without a touch are in none."""
+    chosen = np.arange(len(table.first) - 1) if deals is None else deals
+    lengths = np.diff(table.first)[chosen]
+    order = np.argsort(lengths, kind="stable")
+    by_length, ordered = chosen[order], lengths[order]
     for length in np.unique(ordered[ordered > 0]).tolist():
         begin, end = np.searchsorted(ordered, [length, length + 1])
         step = max(1, touches_per_block // length)

@@ -5,10 +5,9 @@ ended without one. Everything is added up in whole numbers; a share appears as a
 very end.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -28,13 +27,7 @@ CHANNEL_MODELS = (
 )
 # Solving with fractions grows fast; from here on floats, which are good to twelve digits.
 _EXACT_CHANNELS = 30
-_PLACE_WEIGHTS: Mapping[str, tuple[int, int, int, int, int]] = MappingProxyType(
-    {
-        "first_touch": (1, 0, 0, 0, 0),
-        "last_touch": (0, 0, 0, 1, 0),
-        "linear": (0, 0, 0, 0, 1),
-    }
-)
+_PATHS_PER_PIECE = 1 << 14
 Results = list[Fraction]
 
 
@@ -72,60 +65,108 @@ def channel_results(
         return _by_removal(paths, amounts)
     if model == "shapley":
         return _by_distinct_channel(paths, amounts)
-    if model not in CHANNEL_MODELS:
-        raise ValueError(f"{model!r} is no model of a path table; use {', '.join(CHANNEL_MODELS)}")
-    weights = _PLACE_WEIGHTS.get(model) or whole_weights(position_based)
-    return _by_place(paths, amounts, weights)
+    if model == "first_touch":
+        return _whole(exact_sums(paths.channel[paths.first[:-1]], amounts, paths.channels))
+    if model == "last_touch":
+        return _whole(exact_sums(paths.channel[paths.first[1:] - 1], amounts, paths.channels))
+    if model == "linear":
+        return _equally(paths, amounts)
+    if model == "position_based":
+        return _by_place(paths, amounts, whole_weights(position_based))
+    raise ValueError(f"{model!r} is no model of a path table; use {', '.join(CHANNEL_MODELS)}")
+
+
+def _whole(sums: Sequence[int]) -> Results:
+    return [Fraction(total) for total in sums]
+
+
+def _equally(paths: CountedPaths, amounts: NDArray[Any]) -> Results:
+    """Credit every touch of a path alike: one sum per channel and length of path."""
+    lengths, number = np.unique(paths.lengths, return_inverse=True)
+    sums = [0] * (len(lengths) * paths.channels)
+    for piece in _pieces(paths):
+        base = np.repeat(number[piece.rows] * paths.channels, piece.lengths)
+        spread = np.repeat(amounts[piece.rows], piece.lengths)
+        sums = _added(sums, exact_sums(base + piece.channel, spread, len(sums)))
+    credit = [Fraction(0)] * paths.channels
+    for place, length in enumerate(lengths.tolist()):
+        of_length = sums[place * paths.channels : (place + 1) * paths.channels]
+        credit = _plus(credit, of_length, Fraction(1, length))
+    return credit
+
+
+def _added(sums: Sequence[int], more: Sequence[int]) -> list[int]:
+    return [one + other for one, other in zip(sums, more, strict=True)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Piece:
+    """Some paths in a row with their touches: what fits in the processor's cache."""
+
+    rows: slice
+    lengths: Whole
+    channel: Whole
+
+
+def _pieces(paths: CountedPaths) -> Iterator[_Piece]:
+    for start in range(0, len(paths.lengths), _PATHS_PER_PIECE):
+        first = paths.first[start : start + _PATHS_PER_PIECE + 1]
+        rows = slice(start, start + len(first) - 1)
+        yield _Piece(rows, np.diff(first), paths.channel[first[0] : first[-1]])
 
 
 def _by_place(
     paths: CountedPaths, amounts: NDArray[Any], weights: tuple[int, int, int, int, int]
 ) -> Results:
     """Credit by place: within one length of path every place has one fixed share."""
+    credit = [Fraction(0)] * paths.channels
+    lengths = paths.lengths
+    for length in np.unique(lengths).tolist():
+        rows = np.flatnonzero(lengths == length)
+        by_place = _place_weights(length, weights)
+        whole = int(by_place.sum())
+        for weight in np.unique(by_place[by_place > 0]).tolist():
+            places = np.flatnonzero(by_place == weight)
+            channel = paths.channel[paths.first[rows] + places[:, None]]
+            sums = exact_sums(channel, amounts[rows], paths.channels)
+            credit = _plus(credit, sums, Fraction(weight, whole))
+    return credit
+
+
+def _place_weights(length: int, weights: tuple[int, int, int, int, int]) -> Whole:
+    """Give each place of a path its weight: anchors their own, the others equal parts."""
     first, _, _, last, middle = weights
+    held = {0: first, length - 1: last} if length > 1 else {0: first + last}
+    anchors = {place: weight for place, weight in held.items() if weight}
+    rest = length - len(anchors)
+    by_place = np.full(length, middle, dtype=np.int64)
+    for place, weight in anchors.items():
+        by_place[place] = weight * (rest if rest and middle else 1)
+    return by_place
+
+
+def _by_distinct_channel(paths: CountedPaths, amounts: NDArray[Any]) -> Results:
+    """Credit the distinct channels of each path equally: the exact Shapley value."""
     credit = [Fraction(0)] * paths.channels
     lengths = paths.lengths
     for length in np.unique(lengths).tolist():
         rows = np.flatnonzero(lengths == length)
         channel = paths.channel[paths.first[rows] + np.arange(length)[:, None]]
-        place_weights = np.zeros(length, dtype=np.int64)
-        held = {0: first, length - 1: last} if length > 1 else {0: first + last}
-        anchors = {place: weight for place, weight in held.items() if weight}
-        rest = length - len(anchors)
-        place_weights[:] = middle
-        for place, weight in anchors.items():
-            place_weights[place] = weight * (rest if rest and middle else 1)
-        sums = _sums_by_channel(channel, amounts[rows], place_weights, paths.channels)
-        whole = int(place_weights.sum())
-        credit = [has + Fraction(more, whole) for has, more in zip(credit, sums, strict=True)]
+        is_first = np.ones(channel.shape, dtype=bool)
+        for place in range(1, length):
+            is_first[place] = (channel[:place] != channel[place]).all(axis=0)
+        distinct = is_first.sum(axis=0)
+        for count in np.unique(distinct).tolist():
+            chosen = distinct == count
+            sums = exact_sums(
+                channel[:, chosen], amounts[rows[chosen]], paths.channels, is_first[:, chosen]
+            )
+            credit = _plus(credit, sums, Fraction(1, count))
     return credit
 
 
-def _sums_by_channel(
-    channel: Whole, amounts: NDArray[Any], place_weights: Whole, channels: int
-) -> list[int]:
-    """Add up amount times weight of its place, per channel; exact."""
-    sums = [0] * channels
-    for weight in np.unique(place_weights[place_weights > 0]).tolist():
-        places = channel[place_weights == weight]
-        of_weight = exact_sums(places.ravel(), np.tile(amounts, len(places)), channels)
-        sums = [has + weight * more for has, more in zip(sums, of_weight, strict=True)]
-    return sums
-
-
-def _by_distinct_channel(paths: CountedPaths, amounts: NDArray[Any]) -> Results:
-    """Credit the distinct channels of each path equally: the exact Shapley value."""
-    path = np.repeat(np.arange(len(paths.lengths)), paths.lengths)
-    pairs = np.unique(path * paths.channels + paths.channel)
-    path, channel = pairs // paths.channels, pairs % paths.channels
-    distinct = np.bincount(path, minlength=len(amounts))
-    of_pair = distinct[path]
-    credit = [Fraction(0)] * paths.channels
-    for count in np.unique(of_pair).tolist():
-        chosen = of_pair == count
-        sums = exact_sums(channel[chosen], amounts[path[chosen]], paths.channels)
-        credit = [has + Fraction(more, count) for has, more in zip(credit, sums, strict=True)]
-    return credit
+def _plus(credit: Results, sums: Sequence[int], share: Fraction) -> Results:
+    return [has + share * more for has, more in zip(credit, sums, strict=True)]
 
 
 def _by_removal(paths: CountedPaths, amounts: NDArray[Any]) -> Results:
@@ -167,14 +208,13 @@ def _transitions(paths: CountedPaths) -> tuple[list[int], list[list[int]], list[
     count = paths.channels
     journeys = paths.conversions + paths.nulls
     starts = exact_sums(paths.channel[paths.first[:-1]], journeys, count)
-    is_last = np.zeros(len(paths.channel), dtype=bool)
-    is_last[paths.first[1:] - 1] = True
-    here = np.flatnonzero(~is_last)
-    moves = exact_sums(
-        paths.channel[here] * count + paths.channel[here + 1],
-        np.repeat(journeys, paths.lengths - 1),
-        count * count,
-    )
+    moves = [0] * (count * count)
+    for piece in _pieces(paths):
+        # Pair each touch with the next one; the last of a path has none, whatever follows it there.
+        pairs = piece.channel[:-1] * count + piece.channel[1:]
+        weight = np.repeat(journeys[piece.rows], piece.lengths)
+        weight[np.cumsum(piece.lengths) - 1] = 0
+        moves = _added(moves, exact_sums(pairs, weight[:-1], count * count))
     converted = exact_sums(paths.channel[paths.first[1:] - 1], paths.conversions, count)
     return starts, [moves[row * count : (row + 1) * count] for row in range(count)], converted
 
@@ -216,11 +256,21 @@ def _inverted_exactly(system: Sequence[Sequence[int]]) -> list[list[Fraction]]:
     return [[Fraction(value, row[place]) for value in row[size:]] for place, row in enumerate(rows)]
 
 
-def exact_sums(group: Whole, amounts: NDArray[Any], count: int) -> list[int]:
-    """Add up whole numbers by group, in machine numbers where these are exact."""
-    if amounts.dtype != object and np.abs(amounts).astype(np.float64).sum() < 2.0**53:
-        sums = np.bincount(group, weights=amounts, minlength=count)
+def exact_sums(
+    group: Whole, amounts: NDArray[Any], count: int, chosen: NDArray[np.bool_] | None = None
+) -> list[int]:
+    """Add up whole numbers by group, in machine numbers where these are exact.
+
+    `group` may have several rows, which share the amounts; `chosen` says which of its places count.
+    """
+    largest = np.abs(amounts).max(initial=0)
+    is_exact = amounts.dtype != object and float(largest) * group.size < 2.0**53
+    spread = np.broadcast_to(amounts.astype(np.float64 if is_exact else object), group.shape)
+    if chosen is not None:
+        group, spread = group[chosen], spread[chosen]
+    if is_exact:
+        sums = np.bincount(group.ravel(), weights=spread.ravel(), minlength=count)
         return [int(total) for total in sums.tolist()]
     exact = np.zeros(count, dtype=object)
-    np.add.at(exact, group, amounts.astype(object))
+    np.add.at(exact, group.ravel(), spread.ravel())
     return [int(total) for total in exact.tolist()]

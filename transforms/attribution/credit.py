@@ -123,6 +123,7 @@ def totals(
     groups: Sequence[Whole],
     models: Sequence[str],
     policy: Attribution,
+    deals: Whole | None = None,
 ) -> list[dict[str, Whole]]:
     """Add up the credits of touches by group under several models, without keeping any credit.
 
@@ -132,13 +133,14 @@ def totals(
         groups: numberings of the touches, such as channel and team.
         models: the models.
         policy: weights and half-life.
+        deals: positions of the deals to credit; all of them where missing.
 
     One result per numbering: per model, minor units by number. The memory used does not grow with
     the number of paths or models.
     """
     sizes = [int(group.max(initial=-1)) + 1 for group in groups]
     results = [{model: np.zeros(size, dtype=np.int64) for model in models} for size in sizes]
-    for block in blocks(table):
+    for block in blocks(table, deals):
         amount = amounts[block.deals]
         numbers = [group[block.rows].ravel() for group in groups]
         for model in models:

@@ -1,0 +1,1 @@
+"""Figures behind the claims: each module measures one thing and prints it beside its peers."""

@@ -1,0 +1,386 @@
+"""Turn both systems' records into arrays of numbers: what matching joins and compares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from transforms.matching import contact, text
+from transforms.matching.words import ROLE_MAILBOXES, Words
+
+Codes = NDArray[np.int64]
+MISSING = -1
+
+# Columns that `match` knows; any but the id may be absent.
+COLUMNS = (
+    "record_id", "kind", "email", "other_emails", "first_name", "last_name", "company", "phone",
+    "mobile", "website", "title", "city", "postcode", "country", "created_at", "modified_at",
+)  # fmt: skip
+# Further addresses of one record that are looked at.
+_MORE_ADDRESSES = 2
+
+
+@dataclass(frozen=True)
+class Text:
+    """A column of text as numbers: `code` per record (-1: missing), `values` of the numbers."""
+
+    code: Codes
+    values: NDArray[np.object_]
+
+    @property
+    def length(self) -> Codes:
+        """Give the length of each distinct value."""
+        sizes = [len(value) for value in self.values.tolist()]
+        return np.array(sizes, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Up to three e-mail addresses per record (columns), the main one first; -1 where none.
+
+    `id` is one number per address, `local` the part before the @, `domain` what the owner
+    registered. `is_role` and `is_free` are per record and address.
+    """
+
+    id: Codes
+    local: Codes
+    domain: Codes
+    is_role: NDArray[np.bool_]
+    is_free: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Records:
+    """All records of both systems, HubSpot's first, each system by its id; -1 is missing.
+
+    `first_root` is the long form of a nickname; sounds are codes of a word's skeleton; `bare` is
+    the part of the main address before the @ without separators and digits. `phones` are codes of
+    `phone_numbers`.
+    """
+
+    hubspot_count: int
+    record_id: NDArray[np.object_]
+    address: Addresses
+    local: Text
+    bare: Text
+    domain: Text
+    label: Text
+    label_of: Codes
+    website: Codes
+    first: Text
+    first_root: Codes
+    first_sound: Codes
+    last: Text
+    last_sound: Codes
+    generation: Codes
+    initial: Codes
+    spelled: Codes
+    company: Text
+    phones: Codes
+    phone_numbers: Codes
+    title: Text
+    city: Text
+    postcode: Codes
+    country: Text
+
+    def __len__(self) -> int:
+        return len(self.record_id)
+
+
+def encode(hubspot: pd.DataFrame, salesforce: pd.DataFrame, words: Words) -> Records:
+    """Number every value of both tables; equal after normalising is equal in number."""
+    frames = [frame.sort_values("record_id", kind="stable") for frame in (hubspot, salesforce)]
+    both = pd.concat(frames, ignore_index=True)
+    first, last, generation = _names(both)
+    roots = np.array([words.root.get(_called(name), _called(name)) for name in first.values])
+    first_root, root_values = _number(roots.astype(object))
+    sounds = _distinct(
+        np.r_[
+            [text.skeleton(name) for name in root_values],
+            [text.skeleton(name) for name in last.values],
+        ].astype(object)
+    ).code
+    root_code = _take(first_root, first.code)
+    addresses, local, domain = _addresses(both, words)
+    website, domain = _websites(both, domain, words)
+    is_free = contact.is_free(domain.values.tolist(), words)
+    label = _distinct(np.array([name.split(".")[0] for name in domain.values], dtype=object))
+    website = np.where(_take(is_free.astype(np.int64), website) == 1, MISSING, website)
+    addresses = Addresses(
+        id=addresses.id,
+        local=addresses.local,
+        domain=addresses.domain,
+        is_role=addresses.is_role,
+        is_free=_take(is_free.astype(np.int64), addresses.domain) == 1,
+    )
+    numbers = np.column_stack([_phones(both, name) for name in ("phone", "mobile")])
+    phone_numbers, phones = np.unique(np.r_[MISSING, numbers.ravel()], return_inverse=True)
+    return Records(
+        hubspot_count=len(frames[0]),
+        record_id=both["record_id"].to_numpy(dtype=object),
+        address=addresses,
+        local=local,
+        bare=_bare(addresses.local[:, 0], local),
+        domain=domain,
+        label=Text(_take(label.code, np.arange(len(domain.values))), label.values),
+        label_of=label.code,
+        website=website,
+        first=first,
+        first_root=root_code,
+        first_sound=_take(sounds[: len(root_values)], root_code),
+        last=last,
+        last_sound=_take(sounds[len(root_values) :], last.code),
+        generation=generation,
+        initial=_initials(first),
+        spelled=_spelled(first, last),
+        company=_texts(both, "company", lambda value: text.company(value, words)),
+        phones=(phones[1:] - 1).reshape(numbers.shape).astype(np.int64),
+        phone_numbers=phone_numbers[1:],
+        title=_texts(both, "title", text.job_title),
+        city=_texts(both, "city", text.plain),
+        postcode=_texts(both, "postcode", lambda value: text.plain(value).replace(" ", "")).code,
+        country=_texts(both, "country", text.plain),
+    )
+
+
+# Columns -----------------------------------------------------------------------------------------
+
+
+def _raw(both: pd.DataFrame, column: str) -> pa.Array:
+    """Give a column as trimmed Arrow text; empty is missing, and so is a column that is not there."""
+    if column not in both:
+        return pa.nulls(len(both), pa.string())
+    values = pa.array(both[column].astype("str"), type=pa.large_string(), from_pandas=True)
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
+    trimmed = pc.utf8_trim_whitespace(values)
+    return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, trimmed.type), trimmed)
+
+
+def _dictionary(values: pa.Array) -> tuple[Codes, list[str]]:
+    encoded = values.dictionary_encode()
+    code = pc.fill_null(encoded.indices.cast(pa.int64()), MISSING).to_numpy(zero_copy_only=False)
+    return code, encoded.dictionary.to_pylist()
+
+
+def _number(values: NDArray[np.object_]) -> tuple[Codes, NDArray[np.object_]]:
+    """Number values in order of appearance; the empty text is missing."""
+    code, distinct = pd.factorize(values)
+    empty = np.flatnonzero(distinct == "")
+    if len(empty):
+        code = np.where(code == empty[0], MISSING, code)
+    return code.astype(np.int64), distinct
+
+
+def _distinct(values: NDArray[np.object_]) -> Text:
+    return Text(*_number(values))
+
+
+def _take(values: Codes, at: Codes) -> Codes:
+    """Give the value at each position; -1 where the position is missing."""
+    if not len(values):
+        return np.full(at.shape, MISSING, dtype=np.int64)
+    return np.where(at >= 0, values[at], MISSING)
+
+
+def _texts(both: pd.DataFrame, column: str, write: Callable[[str], str]) -> Text:
+    code, distinct = _dictionary(_raw(both, column))
+    plain = _distinct(np.array([write(value) for value in distinct], dtype=object))
+    return Text(_take(plain.code, code), plain.values)
+
+
+def _phones(both: pd.DataFrame, column: str) -> Codes:
+    code, distinct = _dictionary(_raw(both, column))
+    numbers = np.array([contact.phone(value) for value in distinct], dtype=np.int64)
+    return _take(numbers, code)
+
+
+# Names -------------------------------------------------------------------------------------------
+
+
+def _names(both: pd.DataFrame) -> tuple[Text, Text, Codes]:
+    """Give given names, family names and generations; a name in one field is divided."""
+    first_code, first_values = _dictionary(_raw(both, "first_name"))
+    last_code, last_values = _dictionary(_raw(both, "last_name"))
+    firsts = [text.person_name(value) for value in first_values]
+    lasts = [text.person_name(value) for value in last_values]
+    first = _distinct(np.array([_without_initials(name) for name, _ in firsts], dtype=object))
+    last = _distinct(np.array([name for name, _ in lasts], dtype=object))
+    generations = np.maximum(
+        _take(np.array([found for _, found in firsts], dtype=np.int64), first_code),
+        _take(np.array([found for _, found in lasts], dtype=np.int64), last_code),
+    )
+    first = Text(_take(first.code, first_code), first.values)
+    last = Text(_take(last.code, last_code), last.values)
+    return (*_divided(first, last), np.maximum(generations, 0))
+
+
+def _without_initials(name: str) -> str:
+    """Leave out middle initials: a single letter behind the name."""
+    tokens = name.split()
+    return " ".join(tokens[:1] + [token for token in tokens[1:] if len(token) > 1])
+
+
+def _divided(first: Text, last: Text) -> tuple[Text, Text]:
+    """Divide whole names that stand in one of the two fields: the last word is the family's."""
+    for whole, is_alone in (
+        (first, (last.code < 0) & (first.code >= 0)),
+        (last, (first.code < 0) & (last.code >= 0)),
+    ):
+        words = [name.split() for name in whole.values.tolist()]
+        several = np.array([len(parts) > 1 for parts in words], dtype=bool)
+        rows = np.flatnonzero(is_alone)
+        rows = rows[several[whole.code[rows]]]
+        if len(rows):
+            given = [" ".join(words[code][:-1]) for code in whole.code[rows]]
+            family = [words[code][-1] for code in whole.code[rows]]
+            first = _replaced(first, rows, given)
+            last = _replaced(last, rows, family)
+    return first, last
+
+
+def _replaced(column: Text, rows: Codes, values: list[str]) -> Text:
+    all_values = np.r_[column.values, np.array(values, dtype=object)]
+    merged = _distinct(all_values)
+    code = column.code.copy()
+    code[rows] = np.arange(len(column.values), len(all_values))
+    return Text(_take(merged.code, code), merged.values)
+
+
+def _called(name: str) -> str:
+    return name.split(" ", 1)[0]
+
+
+def _initials(first: Text) -> Codes:
+    letters = np.array([ord(name[0]) if name else MISSING for name in first.values.tolist()])
+    return _take(letters.astype(np.int64), first.code)
+
+
+# How addresses spell a name: given and family name, whole or by their first letters.
+_SPELLINGS = 8
+
+
+def _spelled(first: Text, last: Text) -> Codes:
+    """Give hashes of the ways in which an address may spell a name; one column per way."""
+    pair = np.where((first.code >= 0) & (last.code >= 0), first.code * len(last.values) + last.code, MISSING)
+    distinct, at = np.unique(pair, return_inverse=True)
+    known = distinct >= 0
+    given = first.values[distinct[known] // max(len(last.values), 1)].tolist()
+    family = last.values[distinct[known] % max(len(last.values), 1)].tolist()
+    spelled: list[list[str]] = [[] for _ in range(_SPELLINGS)]
+    for one, two in zip(given, family, strict=True):
+        joined, name = one.replace(" ", ""), two.replace(" ", "")
+        ways = (
+            joined + name, name + joined, joined[0] + name, name + joined[0], joined + name[0],
+            name[0] + joined, joined, name,
+        )  # fmt: skip
+        for column, way in zip(spelled, ways, strict=True):
+            column.append(way)
+    table = np.full((len(distinct), _SPELLINGS), MISSING, dtype=np.int64)
+    for column, ways_of in enumerate(spelled):
+        table[known, column] = text_hash(ways_of)
+    return table[at]
+
+
+def text_hash(values: list[str]) -> Codes:
+    """Give one positive number per text, the same for the same text on every machine."""
+    hashed = pd.util.hash_array(np.array(values, dtype=object), categorize=False)
+    return (hashed >> np.uint64(2)).astype(np.int64)
+
+
+# Addresses ---------------------------------------------------------------------------------------
+
+
+def _addresses(both: pd.DataFrame, words: Words) -> tuple[Addresses, Text, Text]:
+    rows, slots, values = _listed(both)
+    parts = pc.split_pattern(values, "@", max_splits=1, reverse=True)
+    is_whole = pc.equal(pc.list_value_length(parts), 2)
+    kept = np.flatnonzero(is_whole.to_numpy(zero_copy_only=False))
+    rows, slots = rows[kept], slots[kept]
+    flat = parts.take(pa.array(kept)).flatten()
+    local_raw, local_values = _dictionary(flat.take(pa.array(np.arange(0, len(flat), 2))))
+    domain_raw, domain_values = _dictionary(flat.take(pa.array(np.arange(1, len(flat), 2))))
+    owned = [contact.registered(value, words) for value in domain_values]
+    domain = _distinct(np.array(contact.correct_providers(owned, words), dtype=object))
+    local = _distinct(np.array([_mailbox(value) for value in local_values], dtype=object))
+    domain_code = _take(domain.code, domain_raw)
+    local_code, local = _without_dots(_take(local.code, local_raw), local, domain, domain_code)
+    role = np.array([_letters(value) in ROLE_MAILBOXES for value in local.values.tolist()])
+    is_good = (local_code >= 0) & (domain_code >= 0)
+    rows, slots = rows[is_good], slots[is_good]
+    shape = (len(both), _MORE_ADDRESSES + 1)
+    columns = {name: np.full(shape, MISSING, dtype=np.int64) for name in ("id", "local", "domain")}
+    columns["local"][rows, slots] = local_code[is_good]
+    columns["domain"][rows, slots] = domain_code[is_good]
+    whole = local_code[is_good] * len(domain.values) + domain_code[is_good]
+    columns["id"][rows, slots] = np.unique(whole, return_inverse=True)[1]
+    is_role = _take(role.astype(np.int64), columns["local"]) == 1
+    addresses = Addresses(**columns, is_role=is_role, is_free=is_role)
+    return addresses, Text(columns["local"][:, 0], local.values), domain
+
+
+def _listed(both: pd.DataFrame) -> tuple[Codes, Codes, pa.Array]:
+    """List every address with its record's row and its place in it, main address first."""
+    main = pc.utf8_lower(_raw(both, "email"))
+    rows = np.flatnonzero(pc.is_valid(main).to_numpy(zero_copy_only=False))
+    more = pc.utf8_lower(_raw(both, "other_emails"))
+    holders = np.flatnonzero(pc.is_valid(more).to_numpy(zero_copy_only=False))
+    lists = [
+        [part for part in value.replace(",", ";").replace(" ", ";").split(";") if part][
+            :_MORE_ADDRESSES
+        ]
+        for value in more.take(pa.array(holders)).to_pylist()
+    ]
+    sizes = np.array([len(parts) for parts in lists], dtype=np.int64)
+    more_rows = np.repeat(holders, sizes)
+    places = np.concatenate([np.arange(size) + 1 for size in sizes]) if len(sizes) else more_rows
+    values = [part for parts in lists for part in parts]
+    text_type = pa.large_string()
+    all_values = pa.concat_arrays(
+        [main.take(pa.array(rows)).cast(text_type), pa.array(values, type=text_type)]
+    )
+    slots = np.r_[np.zeros(len(rows), dtype=np.int64), places.astype(np.int64)]
+    return np.r_[rows, more_rows].astype(np.int64), slots, all_values
+
+
+def _mailbox(local: str) -> str:
+    """Leave out what stands behind a plus: it reaches the same mailbox."""
+    return local.split("+", 1)[0].removeprefix("mailto:").strip("<>\"' ")
+
+
+def _without_dots(
+    code: Codes, local: Text, domain: Text, domain_code: Codes
+) -> tuple[Codes, Text]:
+    """Leave dots out at the provider that ignores them."""
+    bare = [value.replace(".", "") for value in local.values.tolist()]
+    merged = _distinct(np.r_[local.values, np.array(bare, dtype=object)])
+    dotless = _take(merged.code[len(local.values) :], code)
+    ignores = _take((domain.values == "gmail.com").astype(np.int64), domain_code) == 1
+    return np.where(ignores, dotless, code), Text(merged.code[: len(bare)], merged.values)
+
+
+def _letters(local: str) -> str:
+    return "".join(letter for letter in local if letter.isalpha())
+
+
+def _bare(code: Codes, local: Text) -> Text:
+    bare = _distinct(np.array([_letters(value) for value in local.values.tolist()], dtype=object))
+    return Text(_take(bare.code, code), bare.values)
+
+
+_SITE = r"^(?:https?://)?(?:www\.)?([^/:?# ]+).*$"
+
+
+def _websites(both: pd.DataFrame, domain: Text, words: Words) -> tuple[Codes, Text]:
+    """Number websites like the domains of addresses."""
+    code, distinct = _dictionary(pc.utf8_lower(_raw(both, "website")))
+    hosts = pd.Series(distinct, dtype="str").str.replace(_SITE, r"\1", regex=True)
+    owned = [contact.registered(host, words) if "." in host else "" for host in hosts]
+    merged = _distinct(np.r_[domain.values, np.array(owned, dtype=object)])
+    return _take(merged.code[len(domain.values) :], code), Text(domain.code, merged.values)
