@@ -9,7 +9,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 180
 
-.PHONY: demo test test-all check bench constraints clean
+.PHONY: demo test test-all check bench bench-clients interop constraints clean
 
 demo: $(STAMP)  ## two local CRMs with a seeded company, the night twice, a scoreboard page
 	$(BIN)/tandem demo --out out
@@ -28,6 +28,13 @@ check: $(STAMP)  ## style, types, import contracts
 
 bench: $(BENCH)/.installed  ## figures, beside peers that live in an environment of their own
 	$(BENCH)/bin/python -m benchmarks
+
+bench-clients: $(STAMP)  ## CPU of our pulls beside the official clients' own
+	$(BIN)/python -m benchmarks.clients
+
+interop: $(STAMP)  ## both stand-ins and our SOQL against clients that others wrote; needs Node.js 20
+	cd tests/interop && npm install --no-package-lock --no-audit --no-fund --silent
+	$(BIN)/python tests/interop/run.py
 
 constraints:  ## resolve anew and pin exactly
 	rm -rf .venv-pin && $(PYTHON) -m venv .venv-pin

@@ -473,6 +473,104 @@ class Writes(Table):
     reason: str
 
 
+class SharedPairs(Table):
+    """One row per linked pair of records and shared field: what both sides hold, and the base.
+
+    The base is what both held when they last agreed, each side in its own spelling; `has_base` says
+    whether there is one. `_changed_at` is when people last set the side's value, by field history.
+    `decision` is the side that a person chose for exactly these two values.
+    """
+
+    entity: str
+    entity_id: str
+    field: str
+    hubspot_kind: str
+    hubspot_id: str
+    salesforce_kind: str
+    salesforce_id: str
+    hubspot_value: str = _may_miss()
+    salesforce_value: str = _may_miss()
+    has_base: bool
+    hubspot_base: str = _may_miss()
+    salesforce_base: str = _may_miss()
+    hubspot_changed_at: Utc = _may_miss()
+    salesforce_changed_at: Utc = _may_miss()
+    decision: str = _may_miss()
+
+
+class Merged(SharedPairs):
+    """Shared pairs with what follows: `outcome` is agreed, to_hubspot, to_salesforce or conflict.
+
+    `after` is the value that the written side is to hold. `how` is one word for why: same, fill,
+    changed, owner, newest, decided; for a conflict both changed, no base or emptied.
+    """
+
+    outcome: str
+    how: str
+    after: str = _may_miss()
+
+
+class Bases(Table):
+    """One row per linked pair of records and shared field that both sides once agreed on.
+
+    Values are as each side spells them. `rule` names the mapping under which they were equal: under
+    another one they are no base.
+    """
+
+    hubspot_kind: str
+    hubspot_id: str
+    salesforce_kind: str
+    salesforce_id: str
+    field: str
+    hubspot_base: str = _may_miss()
+    salesforce_base: str = _may_miss()
+    rule: str
+
+
+class Conflicts(Table):
+    """One row per shared field of a pair that both sides changed and ownership does not settle."""
+
+    conflict_id: str
+    entity: str
+    entity_id: str
+    field: str
+    hubspot_kind: str
+    hubspot_id: str
+    salesforce_kind: str
+    salesforce_id: str
+    hubspot_value: str = _may_miss()
+    salesforce_value: str = _may_miss()
+    how: str
+
+
+class Holds(Table):
+    """One row per field that an undo restored and that nights leave alone.
+
+    It holds while the record shows `restored`, the night wants `undone`, and the agreement is the
+    one named. Missing is blank.
+    """
+
+    system: str
+    kind: str
+    record_id: str
+    field: str
+    restored: str = _may_miss()
+    undone: str = _may_miss()
+    agreement: str
+    run_id: str
+
+
+class Invalid(Table):
+    """One row per planned field value that a CRM would refuse, with the reason and the fix."""
+
+    system: str
+    kind: str
+    record_id: str
+    field: str
+    reason: str
+    fix: str
+
+
 class Rejects(Table):
     """One row per record that a stage could not use, with the reason; it never stops the others."""
 

@@ -43,6 +43,8 @@ Model = Literal[
 MODELS: tuple[Model, ...] = get_args(Model)
 Activity = Literal["call", "meeting", "email", "form", "click", "campaign"]
 Team = Literal["marketing", "sales"]
+Owner = Literal["hubspot", "salesforce", "newest", "ask"]
+SalesforceKind = Literal["lead", "contact", "account"]
 
 _UNITS = {"m": 60, "h": 3600, "d": 86_400}
 
@@ -57,6 +59,7 @@ def _duration(value: object) -> object:
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Share = Annotated[Decimal, Field(ge=0)]
+Portion = Annotated[Decimal, Field(ge=0, le=1)]
 
 
 class Policy(BaseModel):
@@ -324,6 +327,7 @@ class Writeback(Policy):
 
     prefix: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{1,14}$")]
     digits: int = Field(ge=0, le=4)
+    records_per_night: int | None = Field(default=None, gt=0)
 
 
 class Pulling(Policy):
@@ -348,10 +352,60 @@ class Budgets(Policy):
     salesforce: Allowance
 
 
-class Guards(Policy):
-    """What stops a run before its first write."""
+class SharedField(Policy):
+    """A field that both CRMs hold, and who decides when both changed it.
 
-    source_shrunk: Annotated[Decimal, Field(ge=0, le=1)]
+    `owner` settles that; `ask` leaves it to a person. With `blank: never_wins` an emptied field
+    does not empty the other side. `same` says which values count as equal: `text` without outer
+    blanks, `digits` by digits and letters only. The maps translate values that are spelled
+    differently; a value that a map does not name travels as it is.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    entity: Literal["person", "account"]
+    owner: Owner = "ask"
+    blank: Literal["never_wins", "wins"] = "never_wins"
+    same: Literal["text", "digits"] = "text"
+    hubspot: str
+    salesforce: Mapping[SalesforceKind, str] = Field(min_length=1)
+    to_salesforce: Mapping[str, str] = Field(default_factory=dict)
+    to_hubspot: Mapping[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def stand_on_records_of_the_entity(self) -> Self:
+        """A person is a lead or a contact, an account an account."""
+        fitting = {"account"} if self.entity == "account" else {"lead", "contact"}
+        if wrong := set(self.salesforce) - fitting:
+            raise ValueError(
+                f"{self.name!r} is a field of a {self.entity}: Salesforce keeps it on "
+                f"{' or '.join(sorted(fitting))}, not on {', '.join(sorted(wrong))}"
+            )
+        return self
+
+    @property
+    def hubspot_kind(self) -> str:
+        """Give the HubSpot object that carries it."""
+        return "company" if self.entity == "account" else "contact"
+
+    def vendor_fields(self) -> Mapping[tuple[str, str], str]:
+        """Give the vendor's field per system and object."""
+        theirs = {("salesforce", str(kind)): name for kind, name in self.salesforce.items()}
+        return {("hubspot", self.hubspot_kind): self.hubspot, **theirs}
+
+
+class Guards(Policy):
+    """What stops a run before its first write.
+
+    Shares are of the object's records. Only fields that people share with Tandem count, and of them
+    no first fill of a blank one. A guard needs more than `at_least` records to stop anything.
+    """
+
+    source_shrunk: Portion
+    records_share: Portion
+    field_share: Portion
+    overwrites_share: Portion
+    blanks_share: Portion
+    at_least: int = Field(ge=0)
 
 
 class Agreement(Policy):
@@ -364,6 +418,7 @@ class Agreement(Policy):
     calendar: Calendar
     definitions: Definitions
     identity: Identity
+    ownership: tuple[SharedField, ...]
     handoff: Handoff
     automatic: Automatic
     touches: tuple[TouchRule, ...] = Field(min_length=1)
@@ -375,6 +430,17 @@ class Agreement(Policy):
     pull: Pulling
     budget: Budgets
     guards: Guards
+
+    @field_validator("ownership")
+    @classmethod
+    def share_each_field_once(cls, value: tuple[SharedField, ...]) -> tuple[SharedField, ...]:
+        """Two rules for one field would write it back and forth."""
+        named = [shared.name for shared in value]
+        placed = [place for shared in value for place in shared.vendor_fields().items()]
+        for found in (named, placed):
+            if len(set(found)) < len(found):
+                raise ValueError("a field is named twice; keep one rule for each")
+        return value
 
     @cached_property
     def name(self) -> str:

@@ -26,7 +26,9 @@ class FieldInfo:
     """What a CRM says about one of its fields.
 
     `name` is the vendor's own spelling. `digits` are the decimal places of a number (None: any).
-    `options` are the values that an enumeration accepts when it is closed; empty when open.
+    `options` are the values that an enumeration accepts when it is closed; empty when open. A
+    calculated field changes without moving the record's stamp, unless it `follows_record`: what it
+    is calculated from are the record's own fields.
     """
 
     name: str
@@ -34,6 +36,7 @@ class FieldInfo:
     label: str = ""
     is_writable: bool = True
     is_calculated: bool = False
+    follows_record: bool = False
     is_required: bool = False
     length: int | None = None
     digits: int | None = None

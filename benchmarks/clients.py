@@ -15,8 +15,8 @@ from typing import Any
 import hubspot
 import pandas as pd
 import requests
-import simple_salesforce
 from pydantic import SecretStr
+from simple_salesforce.api import Salesforce as OfficialClient
 
 from agreement.records import Batch, Window
 from benchmarks.measure import Figures, line, measured
@@ -49,30 +49,35 @@ _SALESFORCE_OWN = ("Id", "LastName", "Company", "Email", "CreatedDate", "SystemM
 def main() -> None:
     with in_another_process(fill_hubspot) as url:
         print(f"hubspot: {COUNT:,} contacts of {FIELDS} properties")
-        compare(our_hubspot, "client.crm.contacts.get_all()", their_hubspot, url, 4.0)
+        peer = peer_line("client.crm.contacts.get_all()", their_hubspot, url)
+        our_line("tandem: pull, by the list", our_hubspot, url, peer, asked=4.0)
     with in_another_process(fill_salesforce) as url:
         print(f"salesforce: {COUNT:,} leads of {FIELDS} fields")
-        compare(our_salesforce, "sf.query_all() into pandas", their_salesforce, url, 1.5)
-        line("tandem: the same by a bulk job", measured(our_salesforce_bulk, url))
+        peer = peer_line("sf.query_all() into pandas", their_salesforce, url)
+        our_line("tandem: pull, by pages", our_salesforce, url, peer, asked=1.5)
+        our_line("tandem: pull, by a bulk job", our_salesforce_bulk, url, peer, asked=1.5)
 
 
-def compare(
-    ours: Callable[[str], int], name: str, theirs: Callable[[str], int], url: str, asked: float
+def peer_line(name: str, pull: Callable[[str], int], url: str) -> Figures:
+    """Measure and print a peer."""
+    figures = measured(pull, url)
+    line(name, figures)
+    return figures
+
+
+def our_line(
+    name: str, pull: Callable[[str], int], url: str, peer: Figures, *, asked: float
 ) -> None:
-    """Print both and how often ours goes into theirs.
+    """Measure ours, and print how often it goes into the peer's time.
 
     Raises:
-        SystemExit: the two did not read the same number of records.
+        SystemExit: not all records were read, by us or by the peer.
     """
-    pull, peer = measured(ours, url), measured(theirs, url)
-    if not pull.result == peer.result == COUNT:
-        raise SystemExit(f"{COUNT:,} records were there; read {pull.result:,} and {peer.result:,}")
-    line(name, peer)
-    line("tandem: pull", pull, _times(peer, pull, asked))
-
-
-def _times(peer: Figures, ours: Figures, asked: float) -> str:
-    return f"{peer.cpu_seconds / ours.cpu_seconds:.1f} x less CPU (asked: {asked:g} x)"
+    ours = measured(pull, url)
+    if not ours.result == peer.result == COUNT:
+        raise SystemExit(f"{COUNT:,} records were there; read {ours.result:,} and {peer.result:,}")
+    ratio = peer.cpu_seconds / ours.cpu_seconds
+    line(name, ours, f"{ratio:.1f} x less CPU (asked: {asked:g} x)")
 
 
 # The other side.
@@ -212,9 +217,7 @@ def their_salesforce(url: str) -> int:
     ).json()
     session = requests.Session()
     session.mount(f"https://{url.removeprefix('http://')}", PlainHttp(url))
-    client = simple_salesforce.Salesforce(
-        instance_url=url, session_id=told["access_token"], session=session
-    )
+    client = OfficialClient(instance_url=url, session_id=told["access_token"], session=session)
     soql = f"SELECT {', '.join(_salesforce_names())} FROM Lead"  # noqa: S608
     return len(pd.DataFrame(client.query_all(soql)["records"]).drop(columns="attributes"))
 

@@ -17,6 +17,7 @@ import pandas as pd
 from transforms.matching.words import Words
 
 LOCALES = ("en", "en-gb", "de", "fr", "es", "it", "nl", "pl", "pt-br", "sv", "cs", "tr", "ru", "ja")
+_USUAL = np.array([8, 4, 3, 3, 3, 2, 2, 2, 2, 2, 1, 1, 1, 0.5]) / 34.5
 COUNTRIES = {
     "en": ("United States", "US", "1"), "en-gb": ("United Kingdom", "GB", "44"),
     "de": ("Germany", "DE", "49"), "fr": ("France", "FR", "33"), "es": ("Spain", "ES", "34"),
@@ -76,7 +77,7 @@ _BOTH = {
 
 def draw(rng: np.random.Generator, people: int | None = None) -> Rates:
     """Draw a world's rates; half of the worlds are tidy, half are not."""
-    mess = rng.choice([0.15, 0.4, 0.8, 1.0, 1.0])
+    mess = rng.choice([0.1, 0.25, 0.5, 0.8, 1.0])
 
     def some(limits: dict[str, float]) -> dict[str, float]:
         return {name: float(most * mess * rng.uniform() ** 1.3) for name, most in limits.items()}
@@ -131,7 +132,7 @@ class World:
         for one, other in words.nicknames:
             if words.root.get(other) == one:
                 self.short.setdefault(one, []).append(other)
-        self.locales = list(rng.choice(LOCALES, rates.locales, replace=False))
+        self.locales = list(rng.choice(LOCALES, rates.locales, replace=False, p=_USUAL))
         self._pools()
         self._companies()
         self._people()

@@ -1,6 +1,8 @@
 """What flows ask of a CRM, whichever it is: describe, pull, read back, update, create fields."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
 from typing import Protocol
 
 from agreement.records import Batch, Change, FieldInfo, Outcome, Record, Window
@@ -14,6 +16,13 @@ class Crm(Protocol):
     @property
     def calls(self) -> int:
         """Count the requests sent so far, tokens and repeats included."""
+
+    def allow(self, share: Decimal, reserve: Decimal) -> None:
+        """Use at most a share of the vendor's daily quota, and leave the reserve to others.
+
+        Any request beyond raises VendorUnavailable. Where the vendor does not tell its quota, there
+        is no end.
+        """
 
     def describe(self, kind: str) -> Mapping[str, FieldInfo] | None:
         """Give the object's fields by the vendor's name, or None when this token cannot read it.
@@ -29,10 +38,32 @@ class Crm(Protocol):
         *,
         history_fields: Sequence[str] = (),
         associated: Sequence[str] = (),
+        after: str = "",
     ) -> Iterator[Batch]:
         """Yield what changed in the window, page by page; everything when it has no start.
 
-        Fields that the CRM does not have are left out. Deleted and merged records come too.
+        Fields that the CRM does not have are left out. Merged records come too, and deleted ones
+        where the CRM keeps them with the others. `after` is the `resume` of the last batch of a
+        pull that was stopped.
+        """
+
+    def archived(self, kind: str) -> Iterator[Batch] | None:
+        """Yield every archived record where the CRM keeps a list of them; None where it does not.
+
+        A record that was archived and is in this list no more was restored, or is gone.
+        """
+
+    def deleted(self, kind: str, window: Window) -> Mapping[str, datetime]:
+        """Give the ids deleted in the window and when, also of records that no pull shows any more.
+
+        Empty where the CRM has no such log.
+        """
+
+    def counts(self, ours: Mapping[str, int], until: datetime) -> Mapping[str, int]:
+        """Count the live records of each kind created up to a moment.
+
+        `ours` are our own counts, so that agreement may be cheap to see. A kind that cannot be
+        counted is left out.
         """
 
     def read_back(

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from ipaddress import ip_address
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -96,11 +97,35 @@ class Pacer:
 
 
 class Budget:
-    """The requests that one run may send to one vendor. None is without end."""
+    """The requests that one run may send to one vendor.
+
+    At most `limit`, which None leaves open; and, once `agree` was called and the vendor has told
+    its daily quota, at most the agreed share of that.
+    """
 
     def __init__(self, system: str, limit: int | None = None) -> None:
         self.system, self.limit, self.spent = system, limit, 0
+        self._most = limit
+        self._share: Decimal | None = None
+        self._reserve = Decimal(0)
         self._lock = threading.Lock()
+
+    def agree(self, share: Decimal, reserve: Decimal) -> None:
+        """Use at most this share of the daily quota.
+
+        And leave the reserve, a share of the quota too, to others, whoever used up the rest.
+        """
+        self._share, self._reserve = share, reserve
+
+    def learn(self, quota: int, left: int) -> None:
+        """Take over what the vendor says of its daily quota, and how much of it is left."""
+        if self._share is None:
+            return
+        with self._lock:
+            limits = [int(quota * self._share), self.spent + left - int(quota * self._reserve)]
+            if self._most is not None:
+                limits.append(self._most)
+            self.limit = max(0, min(limits))
 
     def spend(self) -> None:
         """Count one request.

@@ -4,7 +4,6 @@ import difflib
 import json
 import logging
 import sys
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,26 +11,10 @@ from typing import Any
 import click
 
 from agreement.errors import TandemError
+from flows.cli_writes import WRITES
+from flows.terminal import Instant, as_json, print_result, progress, shown_stage
 
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
-
-
-class Instant(click.ParamType[datetime]):
-    """An ISO 8601 instant with its offset, such as 2026-11-17T09:15:00Z."""
-
-    name = "TIME"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> datetime:
-        """Read the instant; a time without an offset is refused, since nobody knows which it is."""
-        if isinstance(value, datetime):
-            return value
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no ISO 8601 time; write one such as 2026-11-17T09:15:00Z")
-        if moment.tzinfo is None:
-            self.fail(f"{value!r} has no offset; add Z or one such as -05:00")
-        return moment
 
 
 class Tandem(click.Group):
@@ -57,9 +40,8 @@ def tandem(verbose: bool) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
-_json = click.option(
-    "--json", "is_json", is_flag=True, help="Print one JSON object on standard output."
-)
+for _command in WRITES:
+    tandem.add_command(_command)
 
 
 @tandem.command()
@@ -72,21 +54,21 @@ _json = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for the scoreboard page and the demo's database.",
 )
-@_json
+@as_json
 def demo(people: int, seed: int, out: Path, is_json: bool) -> None:
     """Run the night twice on two local CRMs with a seeded company, and score it by the truth."""
     from flows.demo import demo as run_demo
     from flows.show import show_demo
 
-    result = run_demo(people=people, seed=seed, out=out, say=_progress)
-    _print(result, is_json, show_demo)
+    result = run_demo(people=people, seed=seed, out=out, say=progress)
+    print_result(result, is_json, show_demo)
 
 
 @tandem.command()
 @click.option("--dry-run", is_flag=True, help="Compute and show everything; write nothing.")
 @click.option("--full", "is_full", is_flag=True, help="Read everything again, not only changes.")
 @click.option("--as-of", type=Instant(), help="The moment that counts as now; default: now.")
-@_json
+@as_json
 def sync(dry_run: bool, is_full: bool, as_of: datetime | None, is_json: bool) -> None:
     """Run the night against the CRMs that the environment names.
 
@@ -97,15 +79,15 @@ def sync(dry_run: bool, is_full: bool, as_of: datetime | None, is_json: bool) ->
     from flows.show import show_night
 
     with open_run(as_of=as_of, is_full=is_full) as run:
-        summary = night(run, "plan" if dry_run else "apply", stage=_shown_stage)
-    _print(summary, is_json, show_night)
+        summary = night(run, "plan" if dry_run else "apply", stage=shown_stage)
+    print_result(summary, is_json, show_night)
 
 
 @tandem.command()
 @click.option(
     "--apply", "is_applied", is_flag=True, help="Create the fields; without it, only show."
 )
-@_json
+@as_json
 def provision(is_applied: bool, is_json: bool) -> None:
     """Show, and with --apply create, the fields that Tandem writes in both CRMs."""
     from connectors.settings import load_settings
@@ -116,7 +98,7 @@ def provision(is_applied: bool, is_json: bool) -> None:
     settings = load_settings()
     agreement = agreement_in_force(settings)
     rows = run_provision(connect(settings), agreement, is_applied=is_applied)
-    _print(
+    print_result(
         {"is_applied": is_applied, "objects": [vars(row) for row in rows]}, is_json, show_provision
     )
 
@@ -151,7 +133,7 @@ _parquet = click.Path(dir_okay=False, path_type=Path)
 @click.option("--deals", type=_parquet, help="Deals as Parquet, instead of in FILE.")
 @click.option("--touches", type=_parquet, help="Their touches as Parquet, with deal_id.")
 @click.option("--out", type=_parquet, help="Where to write one row per deal, model and touch.")
-@_json
+@as_json
 def calc_credit(
     file: Path | None, deals: Path | None, touches: Path | None, out: Path | None, is_json: bool
 ) -> None:
@@ -174,29 +156,31 @@ def calc_credit(
         data = rules.read_input(file)
         share = rules.calc_paths if "paths" in data else rules.calc_credit
         result = share(data, source=str(file))
-    _print(result, is_json, show_credit)
+    print_result(result, is_json, show_credit)
 
 
 @calc.command("clock")
 @_file
-@_json
+@as_json
 def calc_clock(file: Path, is_json: bool) -> None:
     """Give working time and due times of the file's cases."""
     from flows import calc as rules
     from flows.show_calc import show_clock
 
-    _print(rules.calc_clock(rules.read_input(file), source=str(file)), is_json, show_clock)
+    print_result(rules.calc_clock(rules.read_input(file), source=str(file)), is_json, show_clock)
 
 
 @calc.command("rewards")
 @_file
-@_json
+@as_json
 def calc_rewards(file: Path, is_json: bool) -> None:
     """Run the file's steps (run, post, close, pay) on an empty ledger."""
     from flows import calc as rules
     from flows.show_calc import show_rewards
 
-    _print(rules.calc_rewards(rules.read_input(file), source=str(file)), is_json, show_rewards)
+    print_result(
+        rules.calc_rewards(rules.read_input(file), source=str(file)), is_json, show_rewards
+    )
 
 
 def main() -> None:
@@ -219,27 +203,6 @@ def main() -> None:
 def _fail(message: str, code: int) -> None:
     click.echo(f"tandem: {message}", err=True)
     sys.exit(code)
-
-
-def _print(result: Mapping[str, Any], is_json: bool, show: Any) -> None:
-    if is_json:
-        import orjson
-
-        click.echo(
-            orjson.dumps(result, option=orjson.OPT_SORT_KEYS | orjson.OPT_SERIALIZE_NUMPY).decode()
-        )
-    else:
-        click.echo(show(result))
-
-
-def _progress(text: str) -> None:
-    click.echo(text, err=True)
-
-
-def _shown_stage(work: Any, *arguments: Any) -> Any:
-    systems = " ".join(argument.system for argument in arguments if hasattr(argument, "system"))
-    _progress(f"  {work.__name__.replace('_', ' ')} {systems}".rstrip())
-    return work(*arguments)
 
 
 if __name__ == "__main__":

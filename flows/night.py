@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Any, Literal
 
-from flows.deliver import deliver, settle
+from flows.deliver import deliver, guard, settle
 from flows.measure import measure, post_rewards
+from flows.merge import merge_shared
 from flows.plan import plan_writes
 from flows.pull import pull
 from flows.reconcile import reconcile
@@ -29,10 +30,12 @@ def night(run: Run, mode: Mode, stage: Stage = call) -> dict[str, Any]:
     stage(settle, run)
     pulled = {crm.system: stage(pull, run, crm) for crm in run.crms}
     known = stage(reconcile, run)
+    shared = stage(merge_shared, run, known)
     measures = stage(measure, run, known)
-    plan = stage(plan_writes, run, known, measures)
+    plan = stage(plan_writes, run, known, measures, shared)
     if mode == "plan":
         return summarise(run, pulled, known, measures, plan, written={}, alerts_sent=0)
+    stage(guard, run, plan)
     written = stage(deliver, run, plan)
     stage(post_rewards, run, measures)
     said = stage(say_alerts, run, measures)

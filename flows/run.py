@@ -38,6 +38,7 @@ class Run:
     is_full: bool = False
     tell: Tell = alerts.deliver
     summary: dict[str, object] = field(default_factory=dict)
+    started_at: datetime = field(default_factory=utc_now)
 
     @property
     def crms(self) -> tuple[Crm, ...]:

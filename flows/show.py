@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agreement.money import format_minor, minor_digits
+from flows.show_writes import left_out_lines
 
 _BAR = 24
 
@@ -15,6 +16,7 @@ def show_night(summary: Mapping[str, Any]) -> str:
             f"Tandem night {summary['run_id']}   as of {summary['as_of']}   {summary['agreement']}",
             "",
             *_pulled(summary),
+            *_covered(summary),
             *_matched(summary),
             *_clocks(summary),
             *_credit(summary),
@@ -77,6 +79,34 @@ def _pulled(summary: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def _covered(summary: Mapping[str, Any]) -> list[str]:
+    """Show what we hold beside the vendor's own counts, and histories that end elsewhere."""
+    lines = ["Held, of the vendor's count, and the earliest"]
+    for system, kinds in summary["coverage"].items():
+        shown = [
+            f"{kind.replace('_', ' ')} {_held(row)}"
+            for kind, row in kinds.items()
+            if row["vendor"] or (row["vendor"] is not None and row["counted"])
+        ]
+        skipped = [kind.replace("_", " ") for kind, row in kinds.items() if row["is_skipped"]]
+        lines += _wrapped(f"  {system:<12}", shown or ["not counted yet"])
+        if skipped:
+            lines += _wrapped(f"  {'':<12}", ["not readable with this token:", *skipped])
+    for name, drift in summary["history_drift"].items():
+        lines.append(
+            f"  {drift['count']:,} of {name} have a history that ends elsewhere than the record,"
+            f" first {drift['ids'][0]}"
+        )
+    return lines
+
+
+def _held(row: Mapping[str, Any]) -> str:
+    since = f" since {row['earliest'][:10]}" if row["earliest"] else ""
+    if row["counted"] == row["vendor"]:
+        return f"{row['counted']:,}{since}"
+    return f"{row['counted']:,} OF {row['vendor']:,}{since}"
+
+
 def _matched(summary: Mapping[str, Any]) -> list[str]:
     bridge = ", ".join(f"{name} {count:,}" for name, count in summary["bridge"].items())
     return [
@@ -130,6 +160,7 @@ def _written(summary: Mapping[str, Any]) -> list[str]:
         lines += _wrapped(f"  {system:<12}", shown or ["nothing to write"])
     if summary["refused"]:
         lines.append(f"  {summary['refused']:,} records refused; reasons are in the outbox")
+    lines += left_out_lines(summary)
     for where, count in summary["missing_fields"].items():
         lines.append(f"  {count} fields missing on {where}: run `tandem provision --apply`")
     for reject in summary["rejects"]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from flows.coverage import coverage, drift
 from flows.measure import Measures
 from flows.plan import Plan
 from flows.reconcile import Known
@@ -40,6 +41,8 @@ def summarise(
             known.crosswalk.loc[known.crosswalk["entity"] == "person", "entity_id"].nunique()
         ),
         "pulled": {system: dict(counts) for system, counts in pulled.items()},
+        "coverage": coverage(run),
+        "history_drift": drift(run),
         "linked_people": _linked(known.crosswalk),
         "bridge": _counts(measures.bridge["bridge_class"]),
         "handoffs": handoff_counts(measures, known),
@@ -61,11 +64,18 @@ def summarise(
         "missing_fields": dict(plan.missing_fields),
         "written": {system: dict(counts) for system, counts in written.items()},
         "refused": run.store.refused(run.run_id),
+        **left_out(plan),
         "alerts_sent": alerts_sent,
         "api_calls": {crm.system: crm.calls for crm in run.crms},
     }
     run.summary.update(summary)
     return summary
+
+
+def left_out(plan: Plan) -> dict[str, Any]:
+    """Give what the plan leaves out, and why: counts, and the first records of each by id."""
+    names = ("guards", "invalid", "conflicts", "held", "opt_outs_left", "postponed_records")
+    return {name: plan.notes[name] for name in names if name in plan.notes}
 
 
 def handoff_counts(measures: Measures, known: Known) -> dict[str, int]:

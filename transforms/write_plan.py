@@ -7,7 +7,7 @@ or deal; a `sum` field to its survivor in each system and 0 to the others, so th
 are right. A converted lead gets nothing, its contact does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from agreement.frames import (
     DealRewards,
     Deals,
     HandoffStatus,
+    Holds,
     PathTouches,
     People,
     Touches,
@@ -65,6 +66,80 @@ def write_plan(
     return Writes.validate(writes.sort_values(order, ignore_index=True), lazy=True)
 
 
+def is_held(writes: pd.DataFrame, holds: DataFrame[Holds], agreement_version: str) -> pd.Series:
+    """Say which writes an undo holds back, by the index of the writes.
+
+    A hold stands while the record shows the restored value, the same value as before the undo is
+    wanted, and the agreement is the same: anything else is something new to say.
+    """
+    standing = holds[holds["agreement"] == agreement_version]
+    keys = ["system", "kind", "record_id", "field"]
+    found = writes[[*keys, "before", "after"]].merge(
+        standing[[*keys, "restored", "undone"]].assign(is_known=True), on=keys, how="left"
+    )
+    is_known = found["is_known"].eq(other=True).fillna(value=False).astype(bool)
+    is_as_left = _is_same(found["before"], found["restored"])
+    return (is_known & is_as_left & _is_same(found["after"], found["undone"])).set_axis(
+        writes.index
+    )
+
+
+def first_records(writes: DataFrame[Writes], count: int, turn: str) -> DataFrame[Writes]:
+    """Keep the writes of `count` records: those never filled before first, then by lot.
+
+    The lot is drawn by record and `turn`, so that the same records do not come first every night,
+    and the same turn draws the same lot.
+    """
+    keys = ["system", "kind", "record_id"]
+    records = writes.groupby(keys, as_index=False)["before"].count()
+    lot = pd.util.hash_pandas_object(records[keys].assign(turn=turn), index=False)
+    records = records.assign(is_filled=records["before"] > 0, lot=lot.to_numpy())
+    chosen = records.sort_values(["is_filled", "lot"])[keys].head(count)
+    return Writes.validate(writes.merge(chosen, on=keys), lazy=True)
+
+
+def reverse_plan(
+    done: DataFrame[Writes], held: pd.DataFrame, final: Collection[tuple[str, str]], why: str
+) -> tuple[DataFrame[Writes], pd.DataFrame]:
+    """Take back what a run wrote: the writes that restore what stood there, and what is left alone.
+
+    Left alone: a record that is gone, a field that shows neither what was written nor what stood
+    there before (somebody changed it since), one that shows what stood there before already, and a
+    field that is never taken back. One row per field with a `reason`, in the order given.
+
+    Args:
+        done: the run's writes that arrived, one per record and field.
+        held: what the records hold now: `system`, `kind`, `record_id`, `field`, `value`; a record
+            that is gone has no rows.
+        final: fields (system, field) that are never taken back.
+        why: the reason that each write gives.
+    """
+    places = ["system", "kind", "record_id", "field"]
+    now = done.merge(held[[*places, "value"]].assign(is_there=True), on=places, how="left")
+    pairs = zip(now["system"], now["field"], strict=True)
+    is_final = pd.Series([pair in final for pair in pairs], index=now.index, dtype=bool)
+    reasons = pd.Series("changed since", index=now.index, dtype="str")
+    reasons = reasons.mask(_is_same(now["value"], now["before"]), "already back")
+    reasons = reasons.mask(now["is_there"].isna(), "the record is gone")
+    reasons = reasons.mask(is_final, "never taken back")
+    is_ours = _is_same(now["value"], now["after"]) & now["is_there"].notna() & ~is_final
+    rows = now[is_ours]
+    writes = rows.assign(before=rows["after"], after=rows["before"], reason=why)
+    writes = writes.assign(reason=as_text(writes["reason"]))[list(Writes.to_schema().columns)]
+    left = now.assign(reason=reasons)[~is_ours][[*places, "reason"]]
+    checked = Writes.validate(writes.reset_index(drop=True), lazy=True)
+    return checked, left.reset_index(drop=True)
+
+
+def holds_of(writes: DataFrame[Writes], agreement: str, run_id: str) -> DataFrame[Holds]:
+    """Hold every field that an undo restores."""
+    holds = writes.rename(columns={"before": "undone", "after": "restored"}).assign(
+        agreement=as_text(pd.Series(agreement, index=writes.index)),
+        run_id=as_text(pd.Series(run_id, index=writes.index)),
+    )
+    return Holds.validate(holds[list(Holds.to_schema().columns)], lazy=True)
+
+
 def _differences(
     key: RecordKind, desired: pd.DataFrame, current: pd.DataFrame, prefix: str
 ) -> pd.DataFrame:
@@ -91,13 +166,17 @@ def _differences(
 
 def _changed(both: pd.DataFrame, name: str, field: str) -> pd.DataFrame:
     before, after = as_text(both[field]), as_text(both[name])
-    is_same = (before == after) | (before.isna() & after.isna())
+    is_same = _is_same(before, after)
     rows = both.loc[~is_same, ["record_id"]]
     return rows.assign(
         field=pd.Series(field, index=rows.index, dtype="str"),
         before=before[~is_same],
         after=after[~is_same],
     )
+
+
+def _is_same(left: pd.Series, right: pd.Series) -> pd.Series:
+    return ((left == right) | (left.isna() & right.isna())).fillna(value=False).astype(bool)
 
 
 # People ------------------------------------------------------------------------------------------

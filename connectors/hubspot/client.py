@@ -6,7 +6,7 @@ what we read has no class in it; so every request goes through its `call_api`, b
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import hubspot.crm.objects as official
@@ -88,6 +88,7 @@ class Client:
                 _preload_content=False,
                 _request_timeout=self._timeout,
             )
+            self._note_quota(answer.headers)
             return _parsed(answer.data)
         except official.ApiException as error:
             raise answers.failure(
@@ -98,6 +99,13 @@ class Client:
             raise answers.unreadable(f"the connection failed ({_kind(error)})") from None
         except (UnicodeDecodeError, ValueError):
             raise answers.unreadable("its answer was no JSON") from None
+
+    def _note_quota(self, headers: Mapping[str, str]) -> None:
+        """Take over the daily quota; a search's answer does not tell it."""
+        quota = headers.get("X-HubSpot-RateLimit-Daily", "")
+        left = headers.get("X-HubSpot-RateLimit-Daily-Remaining", "")
+        if quota.isdigit() and left.isdigit():
+            self.road.budget.learn(int(quota), int(left))
 
 
 def _configuration(base_url: str, access_token: SecretStr) -> Any:

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
 from typing import Self
 
 from pydantic import SecretStr
@@ -68,7 +70,6 @@ class HubSpot:
         timeout: tuple[float, float] = (5.0, 60.0),
         releases: Mapping[str, str] | None = None,
         event_types: Sequence[str] = ("CLICK",),
-        is_archive_read: bool = True,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Connect; nothing is sent yet.
@@ -82,7 +83,6 @@ class HubSpot:
             timeout: seconds to connect, and to wait for an answer.
             releases: objects that are on another release than the table of paths says.
             event_types: the e-mail events to read.
-            is_archive_read: whether a window brings the archived records too.
             sleep: waits before a request is repeated.
         """
         road = Road(budget or Budget(SYSTEM), pacers or paced(), attempts=attempts, sleep=sleep)
@@ -92,7 +92,6 @@ class HubSpot:
         self._objects = Objects(self._client, self._paths, self._pool)
         self._source = special.Source(self._client, self._paths, self._pool, tuple(event_types))
         self._described: dict[str, Mapping[str, FieldInfo] | None] = {}
-        self._is_archive_read = is_archive_read
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -108,6 +107,10 @@ class HubSpot:
     def calls(self) -> int:
         """Count the requests sent so far, repeats included."""
         return self._client.road.calls
+
+    def allow(self, share: Decimal, reserve: Decimal) -> None:
+        """Use at most a share of the portal's daily quota, and leave the reserve to other apps."""
+        self._client.road.budget.agree(share, reserve)
 
     def close(self) -> None:
         """Let go of threads and connections."""
@@ -144,7 +147,8 @@ class HubSpot:
             told = self._client.get(self._paths.properties(kind), what=kind)
         except (NotGranted, VendorRejected):
             return None
-        return {raw["name"]: field_info(raw) for raw in told["results"]}
+        settled = OBJECTS[kind].settled
+        return {raw["name"]: field_info(raw, settled) for raw in told["results"]}
 
     def pull(
         self,
@@ -154,12 +158,13 @@ class HubSpot:
         *,
         history_fields: Sequence[str] = (),
         associated: Sequence[str] = (),
+        after: str = "",
     ) -> Iterator[Batch]:
         """Yield what changed in the window, in batches; everything when it has no start.
 
-        Archived records come with every window, merged ones with the record that took them over.
-        A whole load does not ask for archived ones, and brings records changed after its end too:
-        the next window reads them again.
+        Merged records come with the one that took them over, archived ones by `archived` only. A
+        whole load brings records changed after its end too: the next window reads them again.
+        `after` is the `resume` of the last batch of a pull that was stopped.
 
         Raises:
             NotGranted: the token lacks the scope for this kind, or the portal the feature.
@@ -169,16 +174,35 @@ class HubSpot:
         described = self._readable(kind)
         reader = Reader(known((*fields, *OBJECTS[kind].merges), described), described)
         wanted = Wanted(kind, reader, known(history_fields, described), associated)
-        return self._standard(wanted, window)
-
-    def _standard(self, wanted: Wanted, window: Window) -> Iterator[Batch]:
         if window.since is None:
-            yield from self._objects.everything(wanted)
-            return
-        # First, so that a record restored meanwhile ends up alive.
-        if self._is_archive_read:
-            yield from self._objects.archived(wanted.kind)
-        yield from self._objects.changed(wanted, window)
+            return self._objects.everything(wanted, after)
+        return self._objects.changed(wanted, window, after)
+
+    def archived(self, kind: str) -> Iterator[Batch] | None:
+        """Yield every archived record; None for a kind that has no list of such.
+
+        An archived owner is a record like any other; anything else comes as deleted, without
+        values.
+        """
+        if kind == "owner":
+            return (
+                Batch(records=tuple(_only(record, SPECIAL[kind]) for record in batch.records))
+                for batch in special.archived_owners(self._source)
+            )
+        return None if kind in SPECIAL else self._objects.archived(kind)
+
+    def deleted(self, kind: str, window: Window) -> Mapping[str, datetime]:
+        """Give no log of deletions: HubSpot keeps none."""
+        return {}
+
+    def counts(self, ours: Mapping[str, int], until: datetime) -> Mapping[str, int]:
+        """Count the live records of each kind created up to a moment, one request per kind.
+
+        A kind that is no CRM object is left out: its list is read whole each time.
+        """
+        counted = [kind for kind in ours if kind in OBJECTS]
+        found = self._pool.map(lambda kind: self._objects.count(kind, until), counted)
+        return dict(zip(counted, found, strict=True))
 
     def _special(self, kind: str, fields: Sequence[str], window: Window) -> Iterator[Batch]:
         wanted = set(fields)

@@ -66,21 +66,36 @@ _SHAPES: Mapping[str, tuple[str, str | None]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class ObjectType:
-    """A CRM object: its name in paths, the stamp that its changes move, where merges are listed."""
+    """A CRM object: its name in paths, the stamp that its changes move, where merges are listed.
+
+    `created` holds when it was created. `settled` are calculated properties that follow from the
+    record's own others alone: what changes them moves the stamp.
+    """
 
     name: str
     modified: str = "hs_lastmodifieddate"
     merges: tuple[str, ...] = ()
+    created: str = "hs_createdate"
+    settled: tuple[str, ...] = ()
 
 
 OBJECTS: Mapping[str, ObjectType] = MappingProxyType(
     {
         # Contacts alone name their stamp so; a search by the wrong one comes back empty.
         "contact": ObjectType(
-            "contacts", "lastmodifieddate", ("hs_merged_object_ids", "hs_calculated_merged_vids")
+            "contacts",
+            "lastmodifieddate",
+            ("hs_merged_object_ids", "hs_calculated_merged_vids"),
+            "createdate",
+            ("hs_calculated_merged_vids",),
         ),
-        "company": ObjectType("companies", merges=("hs_merged_object_ids",)),
-        "deal": ObjectType("deals", merges=("hs_merged_object_ids",)),
+        "company": ObjectType("companies", merges=("hs_merged_object_ids",), created="createdate"),
+        "deal": ObjectType(
+            "deals",
+            merges=("hs_merged_object_ids",),
+            created="createdate",
+            settled=("hs_is_closed", "hs_is_closed_won", "hs_is_closed_lost"),
+        ),
         "lead": ObjectType("leads"),
         "call": ObjectType("calls"),
         "meeting": ObjectType("meetings"),

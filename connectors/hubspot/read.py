@@ -44,6 +44,14 @@ class Wanted:
         return _HISTORY_INPUTS if self.history_fields else _READ_INPUTS
 
 
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Rows that came together, and where the read goes on after them; empty: at its end."""
+
+    rows: Sequence[RawRecord]
+    resume: str
+
+
 class Objects:
     """Reads CRM objects in batches of at most a thousand records, so that memory stays bounded."""
 
@@ -51,20 +59,22 @@ class Objects:
         self._client, self._paths, self._pool = client, paths, pool
         self._not_associated: set[tuple[str, str]] = set()
 
-    def everything(self, wanted: Wanted) -> Iterator[Batch]:
-        """Yield every live record, by the list endpoint: it has no limit on how many there are."""
+    def everything(self, wanted: Wanted, after: str = "") -> Iterator[Batch]:
+        """Yield every live record, by the list endpoint: it has no limit on how many there are.
+
+        `after` is where a read that was stopped goes on, as its last batch said.
+        """
         fields, history = ",".join(wanted.reader.fields), ",".join(wanted.history_fields)
         query = [("properties", fields), ("propertiesWithHistory", history)]
         if sum(len(quote(text)) for _, text in query) > _LONGEST_QUERY:
-            ids = (
-                raw["id"]
-                for raw in self._listed(wanted.kind, _LIST_PAGE, [("properties", "hs_object_id")])
-            )
-            return self._batches(wanted, self._read_all(wanted, ids))
+            ids_only = [("properties", "hs_object_id")]
+            listed = self._listed(wanted.kind, _LIST_PAGE, ids_only, after)
+            return self._batches(wanted, self._filled(wanted, _grouped(listed)))
         asked = [(name, text) for name, text in query if text]
-        return self._batches(wanted, self._listed(wanted.kind, wanted.page, asked))
+        listed = self._listed(wanted.kind, wanted.page, asked, after)
+        return self._batches(wanted, _grouped(listed))
 
-    def changed(self, wanted: Wanted, window: Window) -> Iterator[Batch]:
+    def changed(self, wanted: Wanted, window: Window, after: str = "") -> Iterator[Batch]:
         """Yield the records whose stamp lies in the window, by ascending record id.
 
         Pages by id, never by offset: rows that change while we read would slip between offset
@@ -72,11 +82,11 @@ class Objects:
         """
         stamp = OBJECTS[wanted.kind].modified
         if not wanted.history_fields:
-            found = self._found(wanted.kind, window, [*wanted.reader.fields, stamp])
-            return self._batches(wanted, found)
+            found = self._found(wanted.kind, window, [*wanted.reader.fields, stamp], after)
+            return self._batches(wanted, _grouped(found))
         # Histories need a second request for each record anyway; then all values come from it.
-        ids = (raw["id"] for raw in self._found(wanted.kind, window, [stamp]))
-        return self._batches(wanted, self._read_all(wanted, ids))
+        found = self._found(wanted.kind, window, [stamp], after)
+        return self._batches(wanted, self._filled(wanted, _grouped(found)))
 
     def archived(self, kind: str) -> Iterator[Batch]:
         """Yield every record in the recycling bin, which keeps 90 days.
@@ -84,8 +94,23 @@ class Objects:
         Archiving moves no stamp and the list takes no time: it has to be read whole.
         """
         query = [("archived", "true"), ("properties", "hs_object_id")]
-        for rows in chunked(self._listed(kind, _LIST_PAGE, query), _ASSOCIATION_INPUTS):
-            yield Batch(records=tuple(_archived(raw) for raw in rows))
+        for page in _grouped(self._listed(kind, _LIST_PAGE, query)):
+            yield Batch(records=tuple(_archived(raw) for raw in page.rows))
+
+    def count(self, kind: str, until: datetime) -> int:
+        """Count the live records created up to a moment, as the search index knows them."""
+        created = {
+            "propertyName": OBJECTS[kind].created,
+            "operator": "LTE",
+            "value": str(_milliseconds(until)),
+        }
+        told = self._client.post(
+            self._paths.objects(kind, "/search"),
+            {"filterGroups": [{"filters": [created]}], "properties": ["hs_object_id"], "limit": 1},
+            what=kind,
+            lane="search",
+        )
+        return int(told["total"])
 
     def given(self, kind: str, record_ids: Sequence[str], reader: Reader) -> Iterator[Record]:
         """Yield what is there now of these records, from the record store and not the index.
@@ -94,24 +119,27 @@ class Objects:
         gone does not come.
         """
         asked = set(record_ids)
-        merges = OBJECTS[kind].merges
-        for ids in chunked(dict.fromkeys(record_ids), _READ_INPUTS):
-            for raw in self._read(kind, ids, [*reader.fields, *merges], ()):
-                merged = _merged(kind, [raw])
+        fields = [*reader.fields, *OBJECTS[kind].merges]
+        for ids in chunked(dict.fromkeys(record_ids), _ASSOCIATION_INPUTS):
+            for raw in self._read_all(kind, ids, fields, (), _READ_INPUTS):
+                merged = _merged(kind, [raw])  # before the reader takes the values out
                 yield reader.record(raw)
                 yield from (old for old in merged if old.record_id in asked)
 
-    def _listed(self, kind: str, page: int, query: list[tuple[str, str]]) -> Iterator[RawRecord]:
+    def _listed(
+        self, kind: str, page: int, query: list[tuple[str, str]], start: str = ""
+    ) -> Iterator[_Page]:
         path = self._paths.objects(kind)
 
         def fetch(after: str | None) -> Json:
-            cursor = [("after", after)] if after else []
+            cursor = [("after", after or start)] if after or start else []
             return self._client.get(path, [("limit", str(page)), *query, *cursor], what=kind)
 
-        return chain.from_iterable(told["results"] for told in turn(fetch, next_after, self._pool))
+        for told in turn(fetch, next_after, self._pool):
+            yield _Page(told["results"], next_after(told) or "")
 
-    def _found(self, kind: str, window: Window, fields: list[str]) -> Iterator[RawRecord]:
-        stamp, last = OBJECTS[kind].modified, 0
+    def _found(self, kind: str, window: Window, fields: list[str], after: str) -> Iterator[_Page]:
+        stamp, last = OBJECTS[kind].modified, int(after or 0)
         while True:
             told = self._client.post(
                 self._paths.objects(kind, "/search"),
@@ -120,22 +148,36 @@ class Objects:
                 lane="search",
             )
             rows = told["results"]
-            yield from (raw for raw in rows if _is_inside(raw, stamp, window))
+            inside = [raw for raw in rows if _is_inside(raw, stamp, window)]
             if not next_after(told) or not rows:
+                yield _Page(inside, "")
                 return
             before, last = last, int(rows[-1]["id"])
             if last <= before:
                 raise VendorUnavailable(SYSTEM, f"a search of {kind} records came out of order")
+            yield _Page(inside, str(last))
 
-    def _read_all(self, wanted: Wanted, ids: Iterable[str]) -> Iterator[RawRecord]:
-        for chunk in chunked(ids, _ASSOCIATION_INPUTS):
-            read = self._pool.map(
-                lambda part: self._read(
-                    wanted.kind, part, wanted.reader.fields, wanted.history_fields
-                ),
-                list(chunked(chunk, wanted.page)),
-            )
-            yield from chain.from_iterable(read)
+    def _filled(self, wanted: Wanted, pages: Iterable[_Page]) -> Iterator[_Page]:
+        """Read the records whose ids the pages hold."""
+        for page in pages:
+            ids = [raw["id"] for raw in page.rows]
+            fields, history = wanted.reader.fields, wanted.history_fields
+            rows = self._read_all(wanted.kind, ids, fields, history, wanted.page)
+            yield _Page(rows, page.resume)
+
+    def _read_all(
+        self,
+        kind: str,
+        ids: Sequence[str],
+        fields: Sequence[str],
+        history: Sequence[str],
+        size: int,
+    ) -> list[RawRecord]:
+        """Read any number of records, `size` at a time and side by side."""
+        read = self._pool.map(
+            lambda part: self._read(kind, part, fields, history), list(chunked(ids, size))
+        )
+        return list(chain.from_iterable(read))
 
     def _read(
         self, kind: str, ids: Sequence[str], fields: Sequence[str], history: Sequence[str]
@@ -157,18 +199,18 @@ class Objects:
         place = {own: at for at, own in enumerate(ids)}
         return sorted(once.values(), key=lambda raw: place.get(raw["id"], len(place)))
 
-    def _batches(self, wanted: Wanted, rows: Iterable[RawRecord]) -> Iterator[Batch]:
-        for chunk in chunked(rows, _ASSOCIATION_INPUTS):
-            associations, complete = self._associations(wanted, [raw["id"] for raw in chunk])
-            merged = _merged(wanted.kind, chunk)
+    def _batches(self, wanted: Wanted, pages: Iterable[_Page]) -> Iterator[Batch]:
+        for page in pages:
+            associations, complete = self._associations(wanted, [raw["id"] for raw in page.rows])
+            if merged := _merged(wanted.kind, page.rows):
+                yield Batch(records=merged)
             yield Batch(
-                records=tuple(wanted.reader.record(raw) for raw in chunk),
-                history=tuple(_history(wanted, chunk)),
+                records=tuple(wanted.reader.record(raw) for raw in page.rows),
+                history=tuple(_history(wanted, page.rows)),
                 associations=associations,
                 associated=complete,
+                resume=page.resume,
             )
-            if merged:
-                yield Batch(records=merged)
 
     def _associations(
         self, wanted: Wanted, ids: Sequence[str]
@@ -203,6 +245,28 @@ class Objects:
             self._not_associated.add((from_kind, to_kind))
             return None
         return [Association(from_kind, own, to_kind, other) for own, other in found]
+
+
+def _grouped(pages: Iterable[_Page]) -> Iterator[_Page]:
+    """Put pages together until one more would exceed what a request for associations takes.
+
+    When the vendor stops answering, what came until then is given first.
+    """
+    rows: list[RawRecord] = []
+    resume = ""
+    try:
+        for page in pages:
+            if rows and len(rows) + len(page.rows) > _ASSOCIATION_INPUTS:
+                yield _Page(rows, resume)
+                rows = []
+            rows += page.rows
+            resume = page.resume
+    except VendorUnavailable:
+        if rows:
+            yield _Page(rows, resume)
+        raise
+    if rows:
+        yield _Page(rows, resume)
 
 
 def _search(stamp: str, window: Window, last: int, fields: Sequence[str]) -> Json:
@@ -248,21 +312,20 @@ def _archived(raw: RawRecord) -> Record:
 def _merged(kind: str, rows: Iterable[RawRecord]) -> tuple[Record, ...]:
     """List the records that these took over: a merge makes a new record of the two old ones."""
     names = OBJECTS[kind].merges
+    winners = [raw for raw in rows if any(map(raw["properties"].get, names))]
     return tuple(
         Record(old, {}, is_deleted=True, merged_into=raw["id"])
-        for raw in rows
-        for old in _merged_ids([raw["properties"].get(name) for name in names])
+        for raw in winners
+        for old in _merged_ids(map(raw["properties"].get, names))
         if old != raw["id"]
     )
 
 
-def _merged_ids(texts: Sequence[str | None]) -> Iterable[str]:
+def _merged_ids(texts: Iterable[str | None]) -> Iterable[str]:
     """List the ids in the properties of merges, each once.
 
     Neither of the two properties that list them is complete; entries may carry `:timestamp`.
     """
-    if not any(texts):
-        return ()
     entries = ";".join(filter(None, texts)).split(";")
     return dict.fromkeys(old for entry in entries if (old := entry.partition(":")[0].strip()))
 

@@ -53,19 +53,26 @@ class Source:
 
 
 def owners(source: Source, window: Window) -> Iterator[Batch]:
-    """Yield every owner, the archived too: old records name people who left.
+    """Yield every active owner.
 
-    An owner that is in both lists is active. `hubspot_owner_id` holds the id, history the user id,
-    which an archived owner has under another name.
+    `hubspot_owner_id` holds the id, history the user id, which an archived owner has under another
+    name.
     """
-    active: set[str] = set()
-    for is_archived in ("false", "true"):
-        for page in source.pages(
-            source.paths.of("owner"), "owner", _OWNER_PAGE, ("archived", is_archived)
-        ):
-            rows = [raw for raw in page["results"] if str(raw["id"]) not in active]
-            active |= {str(raw["id"]) for raw in rows}
-            yield Batch(records=tuple(_owner(raw, is_archived) for raw in rows))
+    return _owners(source, "false")
+
+
+def archived_owners(source: Source) -> Iterator[Batch]:
+    """Yield every archived owner: old records name people who left.
+
+    One that was activated again is in both lists, and active.
+    """
+    return _owners(source, "true")
+
+
+def _owners(source: Source, is_archived: str) -> Iterator[Batch]:
+    path = source.paths.of("owner")
+    for page in source.pages(path, "owner", _OWNER_PAGE, ("archived", is_archived)):
+        yield Batch(records=tuple(_owner(raw, is_archived) for raw in page["results"]))
 
 
 def _owner(raw: RawRecord, is_archived: str) -> Record:

@@ -1,7 +1,7 @@
 """HubSpot's property definitions as our fields, and its texts as canonical text."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
@@ -44,8 +44,11 @@ _BOOLEANS = frozenset({None, "true", "false"})
 UNLISTED = "hs_v2_"
 
 
-def field_info(told: Mapping[str, Any]) -> FieldInfo:
-    """Read one property definition; options are given when the list is closed."""
+def field_info(told: Mapping[str, Any], settled: Collection[str] = ()) -> FieldInfo:
+    """Read one property definition; options are given when the list is closed.
+
+    The `settled` properties are calculated from the record's own.
+    """
     rights = told.get("modificationMetadata") or {}
     is_calculated = bool(told.get("calculated"))
     kind = _KINDS.get(told.get("type", ""), "string")
@@ -58,6 +61,7 @@ def field_info(told: Mapping[str, Any]) -> FieldInfo:
         label=told.get("label") or "",
         is_writable=not rights.get("readOnlyValue") and not is_calculated,
         is_calculated=is_calculated,
+        follows_record=told["name"] in settled,
         options=tuple(option["value"] for option in told.get("options") or ()) if is_closed else (),
         help=told.get("description") or "",
     )

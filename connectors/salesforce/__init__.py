@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 
 from agreement.records import Batch, Change, FieldInfo, Outcome, Record, Window
 from connectors.salesforce import provision, read
@@ -17,6 +18,21 @@ from connectors.transport import Budget, Pacer, Road
 __all__ = ["SOBJECTS", "Jobs", "Salesforce"]
 
 _TIMEOUT_SECONDS = (5.0, 120.0)
+
+# Objects whose deletions are in the vendor's log, and that matter when they are gone.
+_LOGGED = frozenset(
+    {
+        "lead",
+        "contact",
+        "account",
+        "opportunity",
+        "opportunity_contact_role",
+        "campaign",
+        "campaign_member",
+        "task",
+        "event",
+    }
+)
 
 
 class Salesforce:
@@ -72,6 +88,10 @@ class Salesforce:
         """Give the id of the user behind the token; None when the org does not tell."""
         return self._connection.user_id()
 
+    def allow(self, share: Decimal, reserve: Decimal) -> None:
+        """Use at most a share of the org's daily quota, and leave the reserve to other apps."""
+        self._connection.road.budget.agree(share, reserve)
+
     def describe(self, kind: str) -> Mapping[str, FieldInfo] | None:
         """Give the object's fields by name, or None when the org or this user has none such.
 
@@ -88,13 +108,34 @@ class Salesforce:
         *,
         history_fields: Sequence[str] = (),
         associated: Sequence[str] = (),
+        after: str = "",
     ) -> Iterator[Batch]:
         """Yield what changed in the window, page by page; everything when it has no start.
 
         Deleted, merged and archived records come too. History and associations are objects of
         their own here: `history_fields` and `associated` are not used.
         """
-        yield from read.pull(self._connection, self._schema.get(kind), fields, window, self._jobs)
+        sobject = self._schema.get(kind)
+        yield from read.pull(self._connection, sobject, fields, window, self._jobs, after)
+
+    def archived(self, kind: str) -> Iterator[Batch] | None:
+        """Give no list of archived records: they come with every pull."""
+        return None
+
+    def counts(self, ours: Mapping[str, int], until: datetime) -> Mapping[str, int]:
+        """Count the live rows of each kind created up to a moment.
+
+        One request gives about how many there are; a kind of which we have another number is
+        counted exactly, for a request each. Kinds that cannot be counted are left out.
+        """
+        found = {kind: self._schema.get(kind) for kind in ours}
+        about = read.counts(self._connection, list(found.values()))
+        return {
+            kind: ours[kind]
+            if about.get(sobject.name) == ours[kind]
+            else read.count(self._connection, sobject, until)
+            for kind, sobject in found.items()
+        }
 
     def read_back(
         self, kind: str, record_ids: Sequence[str], fields: Sequence[str]
@@ -105,8 +146,11 @@ class Salesforce:
     def deleted(self, kind: str, window: Window) -> Mapping[str, datetime]:
         """Give ids deleted in the window with the moment of each, also those purged since.
 
-        A pull tells of deletions too, but only while the record is in the recycle bin.
+        A pull tells of deletions too, but only while the record is in the recycle bin. Kinds that
+        people do not delete are not asked about.
         """
+        if kind not in _LOGGED:
+            return {}
         return read.deleted(self._connection, self._schema.get(kind), window)
 
     def batch_size(self, kind: str, count: int) -> int:

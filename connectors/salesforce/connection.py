@@ -35,6 +35,7 @@ class Connection:
             can_renew=access.access_token is None,
             timeout=timeout,
             spend=road.budget.spend,
+            learn=road.budget.learn,
         )
         self._client_lock, self._user_lock = threading.Lock(), threading.Lock()
         self._client: Client | None = None
@@ -88,13 +89,16 @@ class Connection:
         return self._travel(method, path, what, read_whole, is_repeatable, options)
 
     def fetch(self, path: str, *, what: str, **options: Any) -> tuple[bytes, Headers]:
-        """Get a body that is no JSON, with the answer's headers.
+        """Get rows as CSV, with the answer's headers.
 
         Raises:
             VendorError: the one that says who has to act.
         """
 
         def read_raw(answer: requests.Response) -> tuple[bytes, Headers]:
+            if "csv" not in answer.headers.get("Content-Type", ""):
+                # A proxy's page would read as a file without rows.
+                raise ValueError("no CSV")
             return _content(answer), answer.headers
 
         return self._travel("GET", path, what, read_raw, True, options)

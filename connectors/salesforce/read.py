@@ -9,7 +9,7 @@ from urllib.parse import quote_plus
 import orjson
 
 from agreement.errors import VendorRejected
-from agreement.records import Batch, Record, Window
+from agreement.records import Batch, Record, Window, instant_text, parse_instant
 from connectors.salesforce import bulk
 from connectors.salesforce.answers import has_code
 from connectors.salesforce.bulk import Jobs
@@ -86,6 +86,7 @@ def pull(
     fields: Sequence[str],
     window: Window,
     jobs: Jobs,
+    after: str = "",
 ) -> Iterator[Batch]:
     """Yield the rows that changed in the window, deleted and archived ones included.
 
@@ -95,12 +96,14 @@ def pull(
 
     The first page tells how many rows there are. Above `jobs.above_rows`, and where the query is
     too long for an address or too slow, a bulk job reads them.
+
+    `after` is the `resume` of the last batch of a pull that was stopped: the moment it had come to.
     """
     query = _Query(
         connection,
         sobject,
         sobject.layout(fields),
-        window.since,
+        parse_instant(after) if after else window.since,
         window.until if window.since else None,
     )
     answer: _Answer | None = None
@@ -144,7 +147,8 @@ def _pages(query: _Query, answer: _Answer) -> Iterator[Batch]:
     while True:
         if answer.records:
             newest = answer.records[-1].modified_at
-            yield Batch(records=answer.records)
+            resume = instant_text(newest) if newest and answer.next_path else ""
+            yield Batch(records=answer.records, resume=resume)
         if answer.next_path is None:
             return
         try:
@@ -183,6 +187,33 @@ def read_back(
             data=orjson.dumps(asked),
         )
         yield from records
+
+
+def count(connection: Connection, sobject: SObject, until: datetime) -> int:
+    """Count the live rows created up to a moment, exactly."""
+    created = f" WHERE CreatedDate <= {soql_instant(until)}"
+    where = created if "CreatedDate" in sobject.fields else ""
+    body = connection.ask(
+        "GET",
+        "query",
+        what=f"the count of {sobject.name}",
+        params={"q": f"SELECT COUNT() FROM {sobject.name}{where}"},  # noqa: S608 - described names
+    )
+    return int(body["totalSize"])
+
+
+def counts(connection: Connection, sobjects: Sequence[SObject]) -> dict[str, int]:
+    """Give about how many live rows objects have, by their names, in one request.
+
+    The vendor counts now and then, not when asked; an object may be left out.
+    """
+    body = connection.ask(
+        "GET",
+        "limits/recordCount",
+        what="the record counts",
+        params={"sObjects": ",".join(sobject.name for sobject in sobjects)},
+    )
+    return {row["name"]: row["count"] for row in body["sObjects"]}
 
 
 def deleted(connection: Connection, sobject: SObject, window: Window) -> dict[str, datetime]:

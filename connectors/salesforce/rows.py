@@ -9,21 +9,27 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import repeat
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any
 
 import orjson
 
-from agreement.records import FieldInfo, RawRecord, Record, canonical, parse_instant
+from agreement.records import FieldInfo, RawRecord, Record, canonical
 from connectors.salesforce.values import long_id
 
 # Read with every record, where the object has them, to tell its times and its end.
 MARKS = ("CreatedDate", "IsDeleted", "MasterRecordId")
 
+# What the vendor puts into every row of JSON beside its values.
+_ABOUT = "attributes"
+
 # A double holds every decimal of up to 15 digits; a number of more has to be read from its text.
 _EXACT_DIGITS = 15
 _WHOLE_LIMIT = 10.0**_EXACT_DIGITS
 
+_TRUE = frozenset({True, "true"})
 _BOOLEANS: dict[bool | None, str | None] = {True: "true", False: "false", None: None}
 
 Column = Sequence[Any]
@@ -49,28 +55,40 @@ class Layout:
         return tuple(field.name for field in self.fields)
 
     @property
+    def own(self) -> tuple[str, ...]:
+        """List what is read for the records' sake, asked for or not."""
+        stamp = (self.stamp,) if self.stamp else ()
+        return tuple(dict.fromkeys(("Id", *self.marks, *stamp)))
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """List what to read, each once."""
-        stamp = (self.stamp,) if self.stamp else ()
-        return tuple(dict.fromkeys(("Id", *self.marks, *stamp, *self.names)))
+        return tuple(dict.fromkeys((*self.own, *self.names)))
 
 
 class JsonRows:
-    """Makes records of an answer in JSON; prepared once per query."""
+    """Makes records of an answer in JSON; prepared once per query.
+
+    A row, as parsed, becomes its record's values: only cells of kinds that JSON writes in another
+    way than we do are exchanged.
+    """
 
     def __init__(self, layout: Layout) -> None:
-        self._stamp = layout.stamp or ""
-        self._names = layout.names
-        # A history's stamp is its creation, which must not be taken out before it is read.
-        self._kept = {*self._names, *(["CreatedDate"] if layout.stamp == "CreatedDate" else [])}
-        converts = {name: _FROM_JSON.get(layout.types[name], _texts) for name in self._names}
-        self._texts = [(name, one) for name, one in converts.items() if one is _texts]
-        self._others = [(name, one) for name, one in converts.items() if one is not _texts]
+        self._columns = layout.columns
+        self._names = frozenset(layout.names)
+        self._converts = {
+            name: _FROM_JSON[layout.types[name]]
+            for name in layout.names
+            if layout.types[name] in _FROM_JSON
+        }
         self._limits = {
             field.name: 10.0 ** (_EXACT_DIGITS - (field.digits or 0))
             for field in layout.fields
             if field.kind == "number"
         }
+        self._stamp = layout.stamp or ""
+        self._marks = layout.own
+        self._dropped = (_ABOUT, *(name for name in layout.own if name not in self._names))
 
     def parse(
         self, content: bytes, rows_of: Callable[[Any], list[RawRecord]]
@@ -78,43 +96,57 @@ class JsonRows:
         """Read an answer: give it whole, and its rows as records in their order.
 
         The quick parser reads numbers as doubles. Where a number may have more digits than a double
-        holds, the answer is read again, slowly and exactly. The rows become the records' values.
+        holds, the answer is read again, slowly and exactly.
         """
         body = orjson.loads(content)
-        rows = rows_of(body)
-        if not self._is_exact(rows):
+        cells = self._cells(rows_of(body))
+        if not self._is_exact(cells):
             body = json.loads(content, parse_float=Decimal)
-            rows = rows_of(body)
-        # Hardly ever is there an empty text or a NUL: one look at the whole answer spares a look at
-        # each value. (An escaped quote at the end of a text looks like an empty one; no harm.)
-        has_odd_text = b'""' in content or b"\\u0000" in content
-        return body, self._records(rows, [*self._others, *(self._texts if has_odd_text else [])])
+            cells = self._cells(rows_of(body))
+        # NUL is legal in JSON and in no database; one look at the whole answer spares many.
+        has_nul = b"\\" in content and b"\\u0000" in content
+        return body, self._records(rows_of(body), cells, has_nul=has_nul)
 
-    def _is_exact(self, rows: Sequence[RawRecord]) -> bool:
+    def _cells(self, rows: Sequence[RawRecord]) -> dict[str, Column]:
+        """Give the columns of marks and of what is to be exchanged.
+
+        Rows are gone through once here and once in `_records`, not once per column: a page of rows
+        is larger than a processor's own memory.
+        """
+        names = {*self._marks, *self._converts}
+        if not rows:
+            return dict.fromkeys(names, ())
+        pick = itemgetter("Id", *names)
+        try:
+            columns = zip(*map(pick, rows), strict=True)
+            return dict(zip(("Id", *names), columns, strict=True))
+        except KeyError:
+            missing = dict.fromkeys(self._columns)
+            for row in rows:
+                row.update({**missing, **row})
+            return self._cells(rows)
+
+    def _is_exact(self, cells: Mapping[str, Column]) -> bool:
         for name, limit in self._limits.items():
-            column = [row.get(name) for row in rows]
-            numbers = [value for value in column if value is not None]
+            numbers = [value for value in cells[name] if value is not None]
             if numbers and not (-limit < min(numbers) and max(numbers) < limit):
                 return False
         return True
 
     def _records(
-        self, rows: Sequence[RawRecord], converts: Sequence[tuple[str, Convert]]
+        self, rows: Sequence[RawRecord], cells: Mapping[str, Column], *, has_nul: bool
     ) -> tuple[Record, ...]:
-        ids, deleted, masters, created, modified, _ = (
-            [row.get(name) for row in rows]
-            if name in self._kept
-            else [row.pop(name, None) for row in rows]
-            for name in ("Id", "IsDeleted", "MasterRecordId", "CreatedDate", self._stamp, _ABOUT)
-        )
-        for name, convert in converts:
-            column = convert([row.get(name) for row in rows])
-            for row, value in zip(rows, column, strict=True):
-                row[name] = value
-        for row in rows:
+        converted = [convert(cells[name]) for name, convert in self._converts.items()]
+        values = zip(*converted, strict=True) if converted else repeat((), len(rows))
+        for row, changed in zip(rows, values, strict=True):
+            for name in self._dropped:
+                row.pop(name, None)
+            row.update(zip(self._converts, changed, strict=True))
             if len(row) < len(self._names):
-                row.update({name: None for name in self._names if name not in row})
-        return _make_records(ids, deleted, masters, rows, created, modified)
+                row.update({name: row.get(name) for name in self._names})
+            if has_nul or "" in row.values():
+                row.update({name: _clean(value) for name, value in row.items()})
+        return _make_records(cells, self._stamp, rows)
 
 
 class CsvRows:
@@ -133,36 +165,32 @@ class CsvRows:
             convert(columns.get(name, missing))
             for name, convert in zip(self._names, self._converts, strict=True)
         ]
-        rows = zip(*converted, strict=True) if converted else [()] * len(ids)
-        return _make_records(
-            ids,
-            [value == "true" for value in columns.get("IsDeleted", missing)],
-            columns.get("MasterRecordId", missing),
-            [dict(zip(self._names, row, strict=True)) for row in rows],
-            columns.get("CreatedDate", missing),
-            columns.get(self._stamp, missing),
-        )
+        rows = zip(*converted, strict=True) if converted else repeat((), len(ids))
+        values = [dict(zip(self._names, row, strict=True)) for row in rows]
+        return _make_records(columns, self._stamp, values)
 
 
 def _make_records(
-    ids: Column,
-    deleted: Column,
-    masters: Column,
-    values: Sequence[Mapping[str, str | None]],
-    created: Column,
-    modified: Column,
+    columns: Mapping[str, Column], stamp: str, values: Sequence[Mapping[str, str | None]]
 ) -> tuple[Record, ...]:
+    missing = [None] * len(values)
     return tuple(
         Record(
             long_id(record_id),
             row,
-            made,
-            changed,
-            bool(is_deleted),
+            created,
+            modified,
+            is_deleted in _TRUE,
             long_id(master) if master else None,
         )
-        for record_id, is_deleted, master, row, made, changed in zip(
-            ids, deleted, masters, values, _instants(created), _instants(modified), strict=True
+        for record_id, row, created, modified, is_deleted, master in zip(
+            columns["Id"],
+            values,
+            _instants(columns.get("CreatedDate", missing)),
+            _instants(columns.get(stamp, missing)),
+            columns.get("IsDeleted", missing),
+            columns.get("MasterRecordId", missing),
+            strict=True,
         )
     )
 
@@ -171,14 +199,13 @@ def _as_it_is(column: Column) -> Sequence[str | None]:
     return column
 
 
-def _texts(column: Column) -> Sequence[str | None]:
-    # NUL is legal in JSON and in no database.
-    return [value.replace("\0", "") or None if value else None for value in column]
+def _clean(text: str | None) -> str | None:
+    return text.replace("\0", "") or None if text else None
 
 
 def _anything(column: Column) -> Sequence[str | None]:
     # A history's values are of any type.
-    return _texts([canonical(value, "string") for value in column])
+    return [canonical(value, "string") for value in column]
 
 
 def _long_ids(column: Column) -> Sequence[str | None]:
@@ -232,7 +259,7 @@ def _time_texts(column: Column) -> Sequence[str | None]:
 
 def _instants(column: Column) -> list[datetime | None]:
     """Parse a column of times; thousands of rows share one, so each text is parsed once."""
-    known = {text: parse_instant(text) for text in set(column) if text}
+    known = {text: datetime.fromisoformat(text) for text in set(column) if text}
     return [known.get(text) for text in column]
 
 
@@ -243,7 +270,6 @@ _FROM_JSON: Mapping[str, Convert] = MappingProxyType(
         "anyType": _anything,
         "boolean": _booleans,
         "datetime": _times,
-        "date": _as_it_is,
         **dict.fromkeys(("int", "double", "currency", "percent"), _numbers),
     }
 )

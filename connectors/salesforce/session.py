@@ -74,7 +74,8 @@ class TokenSession(requests.Session):
     """A session that logs in by itself, once for all threads, and again when the token has died.
 
     A token that is still refused after one new login is not tried again. `login` must not use this
-    session. `spend` is called for the repeat after a login, which the caller does not see.
+    session. `spend` is called for the repeat after a login, which the caller does not see, `learn`
+    with the org's daily quota and what is left of it.
     """
 
     def __init__(
@@ -84,10 +85,11 @@ class TokenSession(requests.Session):
         can_renew: bool,
         timeout: Timeout,
         spend: Callable[[], None],
+        learn: Callable[[int, int], None],
     ) -> None:
         super().__init__()
         self._login, self._can_renew = login, can_renew
-        self._timeout, self._spend = timeout, spend
+        self._timeout, self._spend, self._learn = timeout, spend, learn
         self._lock = threading.Lock()
         self._token: Token | None = None
         self.api_used: tuple[int, int] | None = None
@@ -149,6 +151,7 @@ class TokenSession(requests.Session):
         used, _, limit = usage.partition("/")
         if used.isdigit() and limit.isdigit():
             self.api_used = int(used), int(limit)
+            self._learn(int(limit), max(0, int(limit) - int(used)))
 
 
 def is_dead_session(answer: requests.Response) -> bool:

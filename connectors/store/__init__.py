@@ -1,6 +1,6 @@
 """Our database: what was seen, decided, sent and answered."""
 
-from connectors.store.outbox import OutboxRow, Refusal
+from connectors.store.outbox import OutboxRow, PlanRow, Refusal, Written
 from connectors.store.reading import Progress
 from connectors.store.runs import AlertRow, RunRow
 from connectors.store.snapshots import Further, PullCount
@@ -11,10 +11,12 @@ __all__ = [
     "AlertRow",
     "Further",
     "OutboxRow",
+    "PlanRow",
     "Progress",
     "PullCount",
     "Refusal",
     "RunRow",
     "Spool",
     "Store",
+    "Written",
 ]

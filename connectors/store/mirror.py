@@ -358,7 +358,7 @@ def count_live(
     table = mirror.table
     if not mirror.columns:
         return 0, None
-    conditions = [table.c._is_deleted.is_(False)]
+    conditions: list[ColumnElement[bool]] = [table.c._is_deleted.is_(False)]
     if until is not None:
         conditions.append(or_(table.c._created_at.is_(None), table.c._created_at <= until))
     query = select(func.count(), func.min(table.c._created_at)).where(*conditions)

@@ -3,16 +3,17 @@
 planned -> sent -> confirmed    the CRM took it
                 -> refused      the CRM refused it; kept with its reason, not sent again
                 -> stale        its answer was lost and the record shows something else
-planned -> stale                never sent; a later plan decided anew
+planned -> stale                never sent: a later plan decided anew, or what it saw has changed
 planned as refused              the same values were refused before and nothing changed since
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -27,13 +28,18 @@ from connectors.store.tables import outbox, plan
 
 _CHUNK = 500
 _PLAN_ID_LENGTH = 12
+_OVERTAKEN = "never sent; a later plan decides anew"
 
 Values = Mapping[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """One decided write: the fields of one record, what they held, what they are to hold."""
+    """One decided write: the fields of one record, what they held, what they are to hold.
+
+    `is_shared`: people keep these fields too, so that what they held must still be there. Fields of
+    our own and shared ones of a record are two writes, delivered one after the other.
+    """
 
     key: str
     run_id: str
@@ -42,18 +48,26 @@ class OutboxRow:
     record_id: str
     before: Values
     after: Values
+    is_shared: bool = False
 
 
 _COLUMNS = [outbox.c[name] for name in OutboxRow.__dataclass_fields__]
 
 
-def save_plan(connection: Connection, run_id: str, writes: DataFrame[Writes], at: datetime) -> str:
+def save_plan(
+    connection: Connection,
+    run_id: str,
+    writes: DataFrame[Writes],
+    at: datetime,
+    shared: Collection[tuple[str, str, str]] = (),
+    notes: Mapping[str, Any] = MappingProxyType({}),
+) -> str:
     """Store a run's plan and put its writes in the outbox; give the plan's id.
 
     The id derives from the run and the content: saving the same plan of the same run again changes
-    nothing.
+    nothing. `shared` names the fields (system, kind, field) that people keep too.
     """
-    records = list(_records(writes))
+    records = list(_records(writes, frozenset(shared)))
     content_hash = _hash(records)
     plan_id = _hash([run_id, content_hash])[:_PLAN_ID_LENGTH]
     connection.execute(
@@ -65,6 +79,7 @@ def save_plan(connection: Connection, run_id: str, writes: DataFrame[Writes], at
             "planned_at": at,
             "record_count": len(records),
             "field_count": len(writes),
+            "notes": dict(notes),
         },
     )
     held = _held_back(connection)
@@ -74,17 +89,29 @@ def save_plan(connection: Connection, run_id: str, writes: DataFrame[Writes], at
     return plan_id
 
 
-def _records(writes: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Gather a plan's rows per record, in order of system, object and record."""
+def _records(
+    writes: pd.DataFrame, shared: Collection[tuple[str, str, str]]
+) -> Iterator[dict[str, Any]]:
+    """Gather a plan's rows per record, our own fields before shared ones.
+
+    In order of system, object and record.
+    """
     columns = ["system", "kind", "record_id", "field", "before", "after", "reason"]
-    ordered = writes[columns].sort_values(columns[:4])
-    of_record = itemgetter("system", "kind", "record_id")
-    for (system, kind, record_id), rows in groupby(rows_of(ordered), key=of_record):
+    is_shared = [
+        place in shared
+        for place in zip(writes["system"], writes["kind"], writes["field"], strict=True)
+    ]
+    ordered = writes[columns].assign(is_shared=is_shared)
+    keys = ["system", "kind", "record_id", "is_shared"]
+    for (system, kind, record_id, is_theirs), rows in groupby(
+        rows_of(ordered.sort_values([*keys, "field"])), key=itemgetter(*keys)
+    ):
         fields = list(rows)
         yield {
             "system": system,
             "kind": kind,
             "record_id": record_id,
+            "is_shared": bool(is_theirs),
             **{
                 name: {row["field"]: row[name] for row in fields}
                 for name in ("before", "after", "reason")
@@ -151,20 +178,37 @@ def unsettled(connection: Connection, run_id: str | None = None) -> list[OutboxR
 
 
 def _ordered() -> Select[Any]:
-    return select(*_COLUMNS).order_by(outbox.c.system, outbox.c.kind, outbox.c.record_id)
+    return select(*_COLUMNS).order_by(
+        outbox.c.system, outbox.c.kind, outbox.c.is_shared, outbox.c.record_id
+    )
 
 
 def _rows(connection: Connection, query: Select[Any]) -> list[OutboxRow]:
     return [OutboxRow(*row) for row in connection.execute(query)]
 
 
-def abandon_planned(connection: Connection, at: datetime) -> int:
-    """Drop writes that were planned and never sent; give their number."""
+def abandon_planned(connection: Connection, at: datetime, but_plan: str | None) -> int:
+    """Drop writes that were planned and never sent, but those of one plan; give their number."""
+    query = update(outbox).where(outbox.c.state == "planned")
+    if but_plan:
+        query = query.where(outbox.c.plan_id != but_plan)
+    return connection.execute(
+        query.values(state="stale", answer=_OVERTAKEN, answered_at=at)
+    ).rowcount
+
+
+def take_over(connection: Connection, plan_id: str, run_id: str) -> int:
+    """Make a stored plan's waiting writes this run's; give their number."""
     return connection.execute(
         update(outbox)
-        .where(outbox.c.state == "planned")
-        .values(state="stale", answer="never sent; a later plan decides anew", answered_at=at)
+        .where(outbox.c.plan_id == plan_id, outbox.c.state == "planned")
+        .values(run_id=run_id)
     ).rowcount
+
+
+def mark_stale(connection: Connection, keys: Sequence[str], why: str, at: datetime) -> None:
+    """Say that writes are not sent, since what they would overwrite is something else by now."""
+    _answer(connection, [(key, "stale", why) for key in keys], at)
 
 
 def mark_sent(connection: Connection, keys: Sequence[str], at: datetime) -> None:
@@ -269,7 +313,11 @@ def _of_object(pair: tuple[OutboxRow, State]) -> tuple[str, str, str]:
 def count_confirmed(connection: Connection, run_id: str) -> dict[tuple[str, str], int]:
     """Count a run's records that a CRM took, per system and object, in their order."""
     found = connection.execute(
-        select(outbox.c.system, outbox.c.kind, func.count().label("records"))
+        select(
+            outbox.c.system,
+            outbox.c.kind,
+            func.count(outbox.c.record_id.distinct()).label("records"),
+        )
         .where(outbox.c.run_id == run_id, outbox.c.state == "confirmed")
         .group_by(outbox.c.system, outbox.c.kind)
         .order_by(outbox.c.system, outbox.c.kind)
@@ -297,3 +345,79 @@ def refusals(connection: Connection, run_id: str) -> list[Refusal]:
         .order_by(outbox.c.system, outbox.c.kind, outbox.c.record_id)
     )
     return [Refusal(*row) for row in found]
+
+
+# What a plan and a run did ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """One stored plan; `notes` is what it leaves out, and why."""
+
+    plan_id: str
+    run_id: str
+    content_hash: str
+    planned_at: datetime
+    record_count: int
+    field_count: int
+    notes: Mapping[str, Any]
+
+
+def find_plan(connection: Connection, plan_id: str) -> PlanRow | None:
+    """Give a plan by its id; None when there is none such."""
+    columns = [plan.c[name] for name in PlanRow.__dataclass_fields__]
+    found = connection.execute(select(*columns).where(plan.c.plan_id == plan_id)).first()
+    return PlanRow(*found) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One write with what became of it; times are missing while it waits."""
+
+    key: str
+    plan_id: str
+    run_id: str
+    system: str
+    kind: str
+    record_id: str
+    before: Values
+    after: Values
+    reason: Values
+    state: str
+    answer: str
+    is_shared: bool
+    sent_at: datetime | None
+    answered_at: datetime | None
+
+
+_WRITTEN = [outbox.c[name] for name in Written.__dataclass_fields__]
+
+
+def written_by_plan(connection: Connection, plan_id: str) -> list[Written]:
+    """List a plan's writes with their states, by system, object and record."""
+    return _written(connection, outbox.c.plan_id == plan_id)
+
+
+def written_by_run(connection: Connection, run_id: str) -> list[Written]:
+    """List a run's writes with their states, by system, object and record."""
+    return _written(connection, outbox.c.run_id == run_id)
+
+
+def written_to(connection: Connection, system: str, kind: str, record_id: str) -> list[Written]:
+    """List every write to one record, the oldest first."""
+    found = _written(
+        connection,
+        outbox.c.system == system,
+        outbox.c.kind == kind,
+        outbox.c.record_id == record_id,
+    )
+    return sorted(found, key=lambda row: (row.answered_at is None, row.answered_at, row.key))
+
+
+def _written(connection: Connection, *conditions: Any) -> list[Written]:
+    query = (
+        select(*_WRITTEN)
+        .where(*conditions)
+        .order_by(outbox.c.system, outbox.c.kind, outbox.c.record_id, outbox.c.is_shared)
+    )
+    return [Written(*row) for row in connection.execute(query)]

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from agreement.errors import AgreementError
 from agreement.frames import Alerts, DataFrame
 from connectors.store.rows import insert_new, rows_of
-from connectors.store.tables import agreement_version, alert, run
+from connectors.store.tables import agreement_version, alert, posting, run
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,23 @@ def last_runs(connection: Connection, count: int) -> list[RunRow]:
     columns = [run.c[name] for name in RunRow.__dataclass_fields__]
     query = select(*columns).order_by(run.c.started_at.desc(), run.c.run_id.desc()).limit(count)
     return [RunRow(*row) for row in connection.execute(query)]
+
+
+def find_run(connection: Connection, run_id: str) -> RunRow | None:
+    """Give one run; None when there is none of this id."""
+    columns = [run.c[name] for name in RunRow.__dataclass_fields__]
+    found = connection.execute(select(*columns).where(run.c.run_id == run_id)).first()
+    return RunRow(*found) if found else None
+
+
+def count_final(connection: Connection, run_id: str) -> dict[str, int]:
+    """Count what a run did that is never taken back: messages sent, rewards posted."""
+    said = select(func.count()).where(alert.c.run_id == run_id, alert.c.sent_at.is_not(None))
+    posted = select(func.count()).where(posting.c.run_id == run_id)
+    return {
+        "messages": connection.scalar(said) or 0,
+        "postings": connection.scalar(posted) or 0,
+    }
 
 
 def open_run_id(connection: Connection) -> str | None:

@@ -1,7 +1,7 @@
 """Snapshots: what a pull brought, saved with its watermark in one transaction."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -66,12 +66,14 @@ class Further:
     `since` is where its window began, None for a full read. `reread` names the lists that it read
     along, which no changed record announces. `is_complete` is a full read that brought the archived
     records too, so that a record that did not come is gone; else a record is gone when two full
-    reads did not bring it. With `is_erased`, what we knew of a record that is gone goes too.
+    reads did not bring it. `gone` are archived records that the vendor has no more. With
+    `is_erased`, what we knew of a record that is gone goes too.
     """
 
     since: datetime | None = None
     reread: Sequence[str] = ()
     is_complete: bool = False
+    gone: Sequence[str] = ()
     is_erased: bool = False
 
 
@@ -165,13 +167,14 @@ def _vanish(
     first_pull_id: int,
     further: Further,
 ) -> int:
-    """Mark what a full read shows to be gone; give the number of those records."""
+    """Mark what is gone; give the number of live records that a full read shows to be."""
+    merger.vanish(further.gone, is_erased=further.is_erased)
     if not pulled.is_full:
         return 0
     before = read_reread(connection, pulled.system, pulled.kind, _FULL)
     mark_reread(connection, pulled.system, pulled.kind, _FULL, pulled.until, first_pull_id)
-    since = first_pull_id if further.is_complete else before and before.value
-    gone = unseen_ids(connection, mirror, since) if since is not None else []
+    known_since = first_pull_id if further.is_complete else before.value if before else None
+    gone = [] if known_since is None else unseen_ids(connection, mirror, known_since)
     merger.vanish(gone, is_erased=further.is_erased)
     return len(gone)
 

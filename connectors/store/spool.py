@@ -54,7 +54,7 @@ class Spool:
         return spool
 
     def _add(self, batch: Batch) -> None:
-        self.fields.update(*(record.values.keys() for record in batch.records))  # noqa: PD011
+        self.fields.update(*(record.values.keys() for record in batch.records))
         self.resume = batch.resume or self.resume
         self._file.write(_line(batch))
         self._file.write(b"\n")

@@ -1,18 +1,29 @@
 """The store as flows see it: one object, each method one transaction."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Self
 
 import pandas as pd
 from sqlalchemy import Engine
 
-from agreement.frames import Alerts, Crosswalk, DataFrame, Postings, Writes
+from agreement.frames import (
+    Alerts,
+    Bases,
+    Conflicts,
+    Crosswalk,
+    DataFrame,
+    Holds,
+    Postings,
+    Writes,
+)
 from agreement.records import Batch, Outcome, Record
 from connectors.store import crosswalk, lock, measures, mirror, outbox, rewards, runs, snapshots
+from connectors.store import shared as sharing
 from connectors.store.database import open_database, reading, writing
-from connectors.store.outbox import OutboxRow, Refusal
+from connectors.store.outbox import OutboxRow, PlanRow, Refusal, Written
 from connectors.store.reading import (
     Progress,
     Pulled,
@@ -82,6 +93,16 @@ class Store:
         """List the latest runs, the newest first."""
         with reading(self._engine) as connection:
             return runs.last_runs(connection, count)
+
+    def find_run(self, run_id: str) -> RunRow | None:
+        """Give one run; None when there is none of this id."""
+        with reading(self._engine) as connection:
+            return runs.find_run(connection, run_id)
+
+    def count_final(self, run_id: str) -> dict[str, int]:
+        """Count what a run did that is never taken back: `messages` sent, `postings` made."""
+        with reading(self._engine) as connection:
+            return runs.count_final(connection, run_id)
 
     def keep_agreement(
         self,
@@ -309,10 +330,52 @@ class Store:
 
     # Plan and outbox
 
-    def save_plan(self, run_id: str, writes: DataFrame[Writes], *, at: datetime) -> str:
-        """Store a run's plan with its writes in the outbox; give its id."""
+    def save_plan(
+        self,
+        run_id: str,
+        writes: DataFrame[Writes],
+        *,
+        at: datetime,
+        shared: Collection[tuple[str, str, str]] = (),
+        notes: Mapping[str, object] = MappingProxyType({}),
+        holds: DataFrame[Holds] | None = None,
+    ) -> str:
+        """Store a run's plan with its writes in the outbox, and the holds it makes; give its id.
+
+        `shared` names the fields (system, kind, field) that people keep too; `notes` is what the
+        plan leaves out, and why.
+        """
         with writing(self._engine) as connection:
-            return outbox.save_plan(connection, run_id, writes, at)
+            if holds is not None:
+                sharing.add_holds(connection, holds, at)
+            return outbox.save_plan(connection, run_id, writes, at, shared, notes)
+
+    def find_plan(self, plan_id: str) -> PlanRow | None:
+        """Give a stored plan; None when there is none of this id."""
+        with reading(self._engine) as connection:
+            return outbox.find_plan(connection, plan_id)
+
+    def written(self, *, plan_id: str | None = None, run_id: str | None = None) -> list[Written]:
+        """List the writes of a plan or of a run with what became of them."""
+        with reading(self._engine) as connection:
+            if plan_id is not None:
+                return outbox.written_by_plan(connection, plan_id)
+            return outbox.written_by_run(connection, str(run_id))
+
+    def written_to(self, system: str, kind: str, record_id: str) -> list[Written]:
+        """List every write to one record, the oldest first, those that wait last."""
+        with reading(self._engine) as connection:
+            return outbox.written_to(connection, system, kind, record_id)
+
+    def take_over(self, plan_id: str, run_id: str) -> int:
+        """Make a stored plan's waiting writes this run's; give their number."""
+        with writing(self._engine) as connection:
+            return outbox.take_over(connection, plan_id, run_id)
+
+    def mark_stale(self, keys: Sequence[str], why: str, *, at: datetime) -> None:
+        """Say that writes are not sent, since what they would overwrite is something else now."""
+        with writing(self._engine) as connection:
+            outbox.mark_stale(connection, keys, why, at)
 
     def plan(self, plan_id: str) -> list[OutboxRow]:
         """List a plan's writes, whatever became of them."""
@@ -329,10 +392,10 @@ class Store:
         with reading(self._engine) as connection:
             return outbox.unsettled(connection, run_id)
 
-    def abandon_planned(self, *, at: datetime) -> int:
-        """Drop writes that were planned and never sent; give their number."""
+    def abandon_planned(self, *, at: datetime, but_plan: str | None = None) -> int:
+        """Drop writes that wait to be sent, but those of one plan; give their number."""
         with writing(self._engine) as connection:
-            return outbox.abandon_planned(connection, at)
+            return outbox.abandon_planned(connection, at, but_plan)
 
     def mark_sent(self, keys: Sequence[str], *, at: datetime) -> None:
         """Say, before the first byte leaves, that these writes are sent.
@@ -385,3 +448,55 @@ class Store:
     def refused(self, run_id: str) -> int:
         """Count those records."""
         return len(self.refusals(run_id))
+
+    # Fields that people share with us
+
+    def bases(self) -> DataFrame[Bases]:
+        """Give what both CRMs last agreed on, by pair and field."""
+        with reading(self._engine) as connection:
+            return sharing.read_bases(connection)
+
+    def save_bases(self, run_id: str, agreed: DataFrame[Bases], *, at: datetime) -> int:
+        """Keep what both agree on now; give how many rows differ. Two blanks end a base."""
+        with writing(self._engine) as connection:
+            return sharing.save_bases(connection, run_id, agreed, at)
+
+    def save_conflicts(self, run_id: str, found: DataFrame[Conflicts], *, at: datetime) -> None:
+        """Make these the open conflicts; others are ended, and kept."""
+        with writing(self._engine) as connection:
+            sharing.save_conflicts(connection, run_id, found, at)
+
+    def open_conflicts(self) -> DataFrame[Conflicts]:
+        """Give the conflicts that wait for a person."""
+        with reading(self._engine) as connection:
+            return sharing.open_conflicts(connection)
+
+    def decide_conflict(self, conflict_id: str, side: str, *, by: str, at: datetime) -> bool:
+        """Note whose value a person chose; False when no such conflict is open."""
+        with writing(self._engine) as connection:
+            return sharing.decide_conflict(connection, conflict_id, side, by, at)
+
+    def decisions(self) -> pd.DataFrame:
+        """Give people's choices: the pair, `field`, both values as they were, and `decision`."""
+        with reading(self._engine) as connection:
+            return sharing.read_decisions(connection)
+
+    def holds(self) -> DataFrame[Holds]:
+        """Give the fields that an undo holds, by system, object, record and field."""
+        with reading(self._engine) as connection:
+            return sharing.read_holds(connection)
+
+    def end_holds(self, places: pd.DataFrame, *, by: str, at: datetime) -> int:
+        """End the holds on these fields; give their number."""
+        with writing(self._engine) as connection:
+            return sharing.end_holds(connection, places, by=by, at=at)
+
+    def release_holds(self, run_id: str | None, *, by: str, at: datetime) -> int:
+        """End the holds that one undo made, or all; give their number."""
+        with writing(self._engine) as connection:
+            return sharing.release_holds(connection, run_id, by, at)
+
+    def own_writes(self, fields: Mapping[tuple[str, str], set[str]]) -> pd.DataFrame:
+        """Give what we wrote to these shared fields, with when it was sent and answered."""
+        with reading(self._engine) as connection:
+            return sharing.own_writes(connection, fields)

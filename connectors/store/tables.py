@@ -19,6 +19,7 @@ from sqlalchemy import (
     MetaData,
     PrimaryKeyConstraint,
     Table,
+    false,
     text,
 )
 
@@ -26,7 +27,7 @@ from agreement import frames
 from connectors.store.columns import ROW_NUMBER, TEXT, UTC_MICROSECONDS, Instant, Json, types_of
 
 # The newest migration: a database that stands there is opened without importing Alembic.
-SCHEMA = "0002"
+SCHEMA = "0003"
 
 metadata = MetaData(
     naming_convention={
@@ -259,6 +260,7 @@ plan = Table(
     Column("planned_at", Instant, nullable=False),
     Column("record_count", Integer, nullable=False),
     Column("field_count", Integer, nullable=False),
+    Column("notes", Json, nullable=False, server_default="{}"),
     Index(None, "run_id"),
 )
 
@@ -279,10 +281,57 @@ outbox = Table(
     _text("answer", server_default=""),
     Column("sent_at", Instant),
     Column("answered_at", Instant),
+    Column("is_shared", Boolean, nullable=False, server_default=false()),
     CheckConstraint("state IN ('planned', 'sent', 'confirmed', 'refused', 'stale')", name="state"),
     Index(None, "run_id", "state"),
     Index(None, "state"),
     Index(None, "system", "kind", "record_id"),
+)
+
+# What people share with us ------------------------------------------------------------------------
+
+base = Table(
+    "base",
+    metadata,
+    *columns_of(frames.Bases),
+    Column("agreed_at", Instant, nullable=False),
+    _text("run_id"),
+    PrimaryKeyConstraint("hubspot_id", "hubspot_kind", "salesforce_kind", "salesforce_id", "field"),
+    sqlite_with_rowid=False,
+)
+
+conflict = Table(
+    "conflict",
+    metadata,
+    *columns_of(frames.Conflicts),
+    _text("run_id"),
+    Column("found_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("decision", TEXT),
+    Column("decided_by", TEXT),
+    Column("decided_at", Instant),
+    PrimaryKeyConstraint("conflict_id"),
+    CheckConstraint("decision IN ('hubspot', 'salesforce')", name="decision"),
+)
+
+hold = Table(
+    "hold",
+    metadata,
+    Column("hold_id", ROW_NUMBER, primary_key=True),
+    *columns_of(frames.Holds),
+    Column("held_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("ended_by", TEXT),
+    Index(
+        "ux_hold_current",
+        "system",
+        "kind",
+        "record_id",
+        "field",
+        unique=True,
+        sqlite_where=text("ended_at IS NULL"),
+        postgresql_where=text("ended_at IS NULL"),
+    ),
 )
 
 alert = Table(

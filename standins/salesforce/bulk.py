@@ -64,6 +64,7 @@ class Jobs:
     def __init__(self, org: Org, rules: Rules, seed: int = 0) -> None:
         self._org, self._rules, self._jobs = org, rules, dict[str, Job]()
         self._shuffle = random.Random(seed)
+        self._created = 0
         self.polls = 1
         self.page_size = 50_000
         self.fail_next: str | None = None
@@ -83,7 +84,9 @@ class Jobs:
             raise Refused("INVALIDJOB", f"unknown delimiter or line ending: {delimiter}, {ending}")
         make = self._query_job if kind == "query" else self._ingest_job
         at = stamp(self._org.now())
-        job_id = numbered_id("750", len(self._jobs) + 1)
+        # Counted, since the id of a deleted job is not given again.
+        self._created += 1
+        job_id = numbered_id("750", self._created)
         job = make(
             body,
             id=job_id,

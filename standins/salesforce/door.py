@@ -123,7 +123,8 @@ def token_answer(token: str, base: str, org_id: str, user_id: str, issued_at: da
         "signature": "c3RhbmQtaW4=",
         "scope": "api",
         "instance_url": base,
-        "id": f"https://login.salesforce.com/id/{org_id}/{user_id}",
+        # The vendor names its login host; a client that follows this is not to leave the machine.
+        "id": f"{base}/id/{org_id}/{user_id}",
         "token_type": "Bearer",
         "issued_at": str(int(issued_at.timestamp() * 1000)),
     }

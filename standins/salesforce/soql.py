@@ -255,7 +255,7 @@ class _Parser:
         self._need("SELECT")
         select = self._list(self._selected)
         self._need("FROM")
-        source = self._next("name")
+        source = self._object()
         if self._peek().kind == "name" and self._peek().text.upper() not in _CLAUSES:
             self._next("name")  # an alias: `FROM Lead l`
         if self._take("USING", "SCOPE"):
@@ -270,6 +270,13 @@ class _Parser:
         if offset > 2000:
             raise Refused("NUMBER_OUTSIDE_VALID_RANGE", "Maximum SOQL offset allowed is 2000")
         return Query(tuple(select), source, where, group_by, having, order_by, limit, offset)
+
+    def _object(self) -> str:
+        # The object of queues bears the name of a clause: `FROM Group GROUP BY Type`.
+        if self._is("GROUP") and not self._is("GROUP", "BY"):
+            self._at += 1
+            return self._tokens[self._at - 1].text
+        return self._next("name")
 
     def _for(self) -> None:
         if self._take("FOR") and not any(map(self._take, ("VIEW", "REFERENCE", "UPDATE"))):

@@ -293,7 +293,7 @@ class SalesforceStandIn:
         if not self._tokens.is_good(request.headers):
             return door.expired().as_answer()
         if template.endswith("/oauth2/userinfo"):
-            return self._user()
+            return self._user(request)
         return self._counted(request)
 
     def _counted(self, request: Request) -> Answer:
@@ -319,11 +319,12 @@ class SalesforceStandIn:
             self.org.now(),
         )
 
-    def _user(self) -> Answer:
+    def _user(self, request: Request) -> Answer:
         user = self.org.tables["User"].rows[self.integration_user_id]
+        named = "id" if request.path[:1] == ("id",) else "sub"
         return json_answer(
             {
-                "sub": f"https://login.salesforce.com/id/{self.organization['Id']}/{user['Id']}",
+                named: f"{request.base}/id/{self.organization['Id']}/{user['Id']}",
                 "user_id": user["Id"],
                 "organization_id": self.organization["Id"],
                 "preferred_username": user["Username"],

@@ -454,6 +454,25 @@ def test_every_request_has_a_time_out_and_asks_for_compact_json(http):
     assert all("/v66.0/" in path for path in paths(http)[1:])
 
 
+# ---- odd rows
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"), [("", None), ("a\0b", "ab"), ("\0", None), ('say "hi"', 'say "hi"')]
+)
+def test_an_empty_text_is_missing_and_nul_is_dropped(http, sent, kept):
+    http.add("GET", f"{ROOT}/queryAll", json=rows(lead(1, Email=sent), lead(2, Email="x")))
+    found = leads(connect())
+    assert [dict(row.values) for row in found] == [{"Email": kept}, {"Email": "x"}]
+
+
+def test_a_cell_that_a_row_leaves_out_is_missing(http):
+    short = {name: value for name, value in lead().items() if name != "Email"}
+    http.add("GET", f"{ROOT}/queryAll", json=rows(short, lead(2, Email="x")))
+    found = leads(connect())
+    assert [dict(row.values) for row in found] == [{"Email": None}, {"Email": "x"}]
+
+
 # ---- queries that die
 
 

@@ -3,15 +3,28 @@
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from pydantic import SecretStr
 
+from agreement.policy import load_agreement
+from connectors.hubspot import HubSpot, unpaced
+from connectors.salesforce import Salesforce
+from connectors.settings import Settings
+from connectors.store import Store
 from flows.demo import stage
 from flows.provision import provision
-from flows.run import agreement_in_force, connect
+from flows.pull import pull
+from flows.run import Run, agreement_in_force, connect
+from standins.hubspot import HubSpotStandIn
+from standins.salesforce import SalesforceStandIn
+from standins.server import serve
 from standins.world import build_world
 
 TANDEM = Path(sys.executable).with_name("tandem")
@@ -94,3 +107,78 @@ def undisturbed(tmp_path):
         done = twin.sync()
         assert done.returncode == 0, done.stderr
         yield twin.our_values()
+
+
+class Place:
+    """Both stand-ins, empty, on a clock that tests set, and runs that pull from them."""
+
+    def __init__(self, database_url: str, at: datetime) -> None:
+        self.database_url, self.now = database_url, at
+        self.store = Store.open(database_url)
+        self.hubspot = HubSpotStandIn(now=lambda: self.now)
+        self.salesforce = SalesforceStandIn(now=lambda: self.now)
+        self.agreement = load_agreement()
+        self.settings: Settings
+
+    def agree(self, **blocks: dict[str, object]) -> None:
+        """Change keys of some of the agreement's blocks."""
+        changed = {
+            name: getattr(self.agreement, name).model_copy(update=values)
+            for name, values in blocks.items()
+        }
+        self.agreement = self.agreement.model_copy(update=changed)
+
+    def run(self, *, is_full: bool = False) -> Run:
+        """Open a run at the present moment, with fresh connections."""
+        run_id = self.store.start_run(as_of=self.now, agreement_version="v1", started_at=self.now)
+        hubspot = HubSpot(
+            self.settings.hubspot_base_url, SecretStr("standin-token"), pacers=unpaced(), attempts=2
+        )
+        salesforce = Salesforce.from_settings(self.settings)
+        self.hubspot.log.clear()
+        self.salesforce.log.clear()
+        return Run(
+            run_id,
+            self.now,
+            self.agreement,
+            self.store,
+            hubspot,
+            salesforce,
+            self.settings,
+            is_full,
+        )
+
+    def pull(self, system: str, *, is_full: bool = False) -> dict[str, int]:
+        """Pull one system at the present moment."""
+        run = self.run(is_full=is_full)
+        return pull(run, getattr(run, system))
+
+    def live(self, system: str, kind: str, *fields: str) -> pd.DataFrame:
+        """Give the mirror's live records by id."""
+        frame = self.store.mirror(system, kind, fields).set_index("record_id")
+        return frame[~frame["is_deleted"]]
+
+    def calls(self, system: str) -> Counter[str]:
+        """Count the requests of the last run but logins and descriptions, by template."""
+        log = getattr(self, system).log
+        quiet = ("/properties/", "/describe", "/oauth2/")
+        return Counter(
+            call.template for call in log if not any(word in call.path for word in quiet)
+        )
+
+
+@pytest.fixture
+def place(tmp_path):
+    """Serve both CRMs, empty, with a store beside them; it is noon of 2 November 2026."""
+    here = Place(f"sqlite:///{tmp_path / 'tandem.db'}", datetime(2026, 11, 2, 12, tzinfo=UTC))
+    with serve(here.hubspot.app()) as hubspot_url, serve(here.salesforce.app()) as salesforce_url:
+        here.settings = Settings(
+            _env_file=None,
+            hubspot_access_token=SecretStr("standin-token"),
+            hubspot_base_url=hubspot_url,
+            salesforce_login_url=salesforce_url,
+            salesforce_client_id="standin-client",
+            salesforce_client_secret=SecretStr("standin-secret"),
+        )
+        yield here
+    here.store.close()

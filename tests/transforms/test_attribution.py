@@ -144,6 +144,33 @@ def test_decay_of_halves_and_quarters_is_exact_at_a_tie():
     assert decayed(100, [0, -7, -14, -14], Fraction(7)) == [50, 25, 13, 12]
 
 
+def test_remainders_that_are_equal_at_different_ages_are_ties_whatever_floats_say():
+    # Weights 1, 1 and 4 sixths of 6n + 2: every remainder is a third, and one unit is over.
+    touches = [
+        reference.Touch("a", CLOSE - timedelta(days=14), "a"),
+        reference.Touch("b", CLOSE - timedelta(days=14), "b"),
+        reference.Touch("c", CLOSE, "c"),
+    ]
+    several = [reference.Deal(6 * n + 2, CLOSE, None, None, touches) for n in range(2000)]
+    assert split(several, "time_decay") == [[n + 1, n, 4 * n + 1] for n in range(2000)]
+
+
+def test_amounts_at_which_floats_err_about_the_last_unit_are_split_exactly():
+    random = np.random.default_rng(9)
+    touches = [
+        reference.Touch("a", CLOSE - timedelta(days=3), "a"),
+        reference.Touch("b", CLOSE - timedelta(hours=5), "b"),
+        reference.Touch("c", CLOSE, "c"),
+    ]
+    several = [
+        reference.Deal(int(amount), CLOSE, None, None, touches)
+        for amount in random.integers(10**13, 17 * 10**12, 3000)
+    ]
+    assert split(several, "time_decay") == [
+        reference.credit("time_decay", deal, None) for deal in several
+    ]
+
+
 def test_decay_of_a_touch_ages_ago_gives_it_nothing_and_breaks_nothing():
     assert decayed(10**6, [-(10**9), 0], Fraction(7)) == [0, 10**6]
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from transforms.matching.encode import MISSING, Codes, Records, text_hash
+from transforms.matching.encode import MISSING, Codes, Records, Text, text_hash
 
 
 @dataclass(frozen=True)
@@ -50,17 +51,20 @@ def keys(records: Records) -> Iterator[Key]:
     )
     company = records.company.code
     where, domain = domains(records)
+    employed, employer = _employers(records, where, domain)
     line, number = _flat(row, records.phones)
     yield from _address_keys(records, row)
     yield Key(line, number, 40, True)
     for part in (records.first_sound, records.last_sound):
         yield Key(line, joined(part[line], number), 60, True)
-        yield Key(where, joined(part[where], domain), 60, True)
-        yield Key(row, joined(part, company), 60, True)
+        yield Key(employed, joined(part[employed], employer), 60, True)
     yield Key(row, either_way, 30, False)
     yield Key(row, joined(name, records.city.code), 40, True)
     yield Key(row, joined(name, records.postcode), 40, True)
     yield Key(row, joined(name, records.title.code), 30, False)
+    yield Key(row, joined(records.last_sound, records.title.code), 12, False)
+    yield Key(row, joined(records.first_sound, _begins(records.last, 3)), 12, False)
+    yield Key(row, joined(records.last_sound, _begins(records.first, 3)), 12, False)
     yield Key(row, joined(with_initial, records.postcode), 20, False)
     yield Key(row, joined(with_initial, records.city.code), 20, False)
     yield Key(where, domain, 6, False)
@@ -112,6 +116,31 @@ def domains(records: Records) -> tuple[Codes, Codes]:
 # Codes are below this power of two: eight million distinct values.
 _BITS = 23
 _LETTERS = 128
+
+
+_KEPT_LETTERS = 6
+
+
+def _employers(records: Records, where: Codes, domain: Codes) -> tuple[Codes, Codes]:
+    """List each record's employers by how their names and domains begin."""
+    names = [name.replace(" ", "")[:_KEPT_LETTERS] for name in records.company.values.tolist()]
+    labels = [
+        "".join(letter for letter in label if letter.isalnum())[:_KEPT_LETTERS]
+        for label in records.label.values.tolist()
+    ]
+    code = pd.factorize(np.array(names + labels, dtype=object))[0].astype(np.int64)
+    named = np.flatnonzero(records.company.code >= 0)
+    by_name = code[records.company.code[named]]
+    by_domain = code[len(names) :][records.label_of[domain]]
+    distinct = np.unique(joined(np.r_[named, where], np.r_[by_name, by_domain]))
+    return distinct >> _BITS, distinct & ((1 << _BITS) - 1)
+
+
+def _begins(name: Text, letters: int) -> Codes:
+    """Number the beginnings of names."""
+    begins = [value[:letters] for value in name.values.tolist()]
+    code = np.r_[pd.factorize(np.array(begins, dtype=object))[0], MISSING].astype(np.int64)
+    return code[name.code]
 
 
 def joined(high: Codes, low: Codes) -> Codes:

@@ -35,7 +35,6 @@ _SOUNDS = [
         ("[yj]", "i"),
         (r"(.)\1+", r"\1"),
         ("ei|ie", "i"),
-        ("(?<=.{3})[aeiou]+$", ""),
     )
 ]
 
@@ -54,7 +53,7 @@ def skeleton(word: str) -> str:
     """Reduce a plain word to its sounds, so that transliterations of one name come out equal.
 
     >>> skeleton("yuliya"), skeleton("julia"), skeleton("mueller"), skeleton("muller")
-    ('iuli', 'iuli', 'muler', 'muler')
+    ('iulia', 'iulia', 'muler', 'muler')
     """
     text = word.replace(" ", "")
     for pattern, sound in _SOUNDS:

@@ -10,10 +10,14 @@ from transforms.normalise.deals import (
 )
 from transforms.normalise.fields import (
     ASSOCIATED,
+    CHANGE_LISTS,
     FIELDS,
     HISTORY_FIELDS,
     STAGE_FIELDS,
     fields_to_pull,
+    history_to_pull,
+    kinds_to_pull,
+    shared_fields,
 )
 from transforms.normalise.history import stage_changes
 from transforms.normalise.mirrors import Mirrors, aliases, associations, live
@@ -21,6 +25,7 @@ from transforms.normalise.people import accounts, people, users
 
 __all__ = [
     "ASSOCIATED",
+    "CHANGE_LISTS",
     "FIELDS",
     "HISTORY_FIELDS",
     "STAGE_FIELDS",
@@ -33,10 +38,13 @@ __all__ = [
     "currency_digits",
     "deal_records",
     "fields_to_pull",
+    "history_to_pull",
+    "kinds_to_pull",
     "live",
     "memberships",
     "people",
     "rates",
+    "shared_fields",
     "stage_changes",
     "users",
 ]

@@ -167,9 +167,52 @@ ASSOCIATED: Mapping[Key, tuple[str, ...]] = MappingProxyType(
 )
 
 
+# Where Salesforce keeps who changed which field of an object, and the field that names the record.
+CHANGE_LISTS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {"lead": ("lead_history", "LeadId"), "contact": ("contact_history", "ContactId")}
+)
+_CHANGE_FIELDS = ("Field", "OldValue", "NewValue")
+
+
+def kinds_to_pull(agreement: Agreement) -> tuple[Key, ...]:
+    """List the objects to read, with the change lists that `newest` needs."""
+    kinds = {kind for _, kind, _ in _newest_fields(agreement, "salesforce")}
+    lists = {("salesforce", CHANGE_LISTS[kind][0]) for kind in kinds if kind in CHANGE_LISTS}
+    return (*FIELDS, *sorted(lists - FIELDS.keys()))
+
+
 def fields_to_pull(agreement: Agreement, system: str, kind: str) -> tuple[str, ...]:
     """List the vendor fields to read of one object, with those that the agreement names."""
     named = (
         (agreement.handoff.reject_reason_field,) if (system, kind) == ("salesforce", "lead") else ()
     )
-    return tuple(dict.fromkeys((*FIELDS[system, kind], *named)))
+    of_list = [(key, *_CHANGE_FIELDS) for name, key in CHANGE_LISTS.values() if name == kind]
+    own = FIELDS.get((system, kind)) or of_list[0]
+    return tuple(dict.fromkeys((*own, *named, *shared_fields(agreement, system, kind))))
+
+
+def shared_fields(agreement: Agreement, system: str, kind: str) -> tuple[str, ...]:
+    """List the vendor fields of one object that people keep in both CRMs."""
+    places = [shared.vendor_fields().get((system, kind)) for shared in agreement.ownership]
+    return tuple(place for place in places if place)
+
+
+def history_to_pull(agreement: Agreement, system: str, kind: str) -> tuple[str, ...]:
+    """List the fields of one object whose dated values come with the record."""
+    newest = (
+        field
+        for _, of_kind, field in _newest_fields(agreement, system)
+        if system == "hubspot" and of_kind == kind
+    )
+    return tuple(dict.fromkeys((*HISTORY_FIELDS.get((system, kind), ()), *newest)))
+
+
+def _newest_fields(agreement: Agreement, system: str) -> list[tuple[str, str, str]]:
+    """List name, object and vendor field of the shared fields that the newest change decides."""
+    return [
+        (shared.name, kind, field)
+        for shared in agreement.ownership
+        if shared.owner == "newest"
+        for (where, kind), field in shared.vendor_fields().items()
+        if where == system
+    ]

@@ -259,7 +259,7 @@ def test_a_search_waits_for_both_lanes_and_a_list_for_one(connect, standin, noon
     waited.clear()
     since = noon - timedelta(days=1)
     list(hubspot.pull("company", ["name"], Window(since, noon)))
-    assert waited == ["all", "all", "search"]  # the archived ones, then the changed ones
+    assert waited == ["all", "search"]
 
 
 def test_text_that_no_database_takes_is_mended(hubspot, front):

@@ -151,10 +151,9 @@ def test_a_window_from_the_epoch_does_not_ask_for_stamp_zero(hubspot, front, noo
     assert asked["filterGroups"][0]["filters"][0]["highValue"] == str(int(noon.timestamp() * 1000))
 
 
-def test_a_quiet_window_costs_one_search_and_one_look_at_the_archive(hubspot, front, since_noon):
+def test_a_quiet_window_costs_one_search(hubspot, front, since_noon):
     read(hubspot, "contact", ["email"], since_noon, associated=["company"])
     assert [(one.method, one.path) for one in front.requests[1:]] == [
-        ("GET", "/crm/v3/objects/contacts"),
         ("POST", "/crm/v3/objects/contacts/search"),
     ]
 
@@ -268,25 +267,68 @@ def test_numbers_keep_every_digit(standin, hubspot, noon, since_noon):
     assert record.values["amount"] == "12345678901234567890.123456789"
 
 
-def test_archived_records_come_although_no_stamp_moved(standin, hubspot, noon, since_noon):
+def test_archived_records_are_a_list_of_their_own_since_no_stamp_moves(
+    standin, hubspot, noon, since_noon
+):
     own = standin.add("contacts", {"email": "a@x.test"}, created_at=noon - 48 * HOUR)
     standin.archive("contacts", own, at=noon)
-    (record,) = records(read(hubspot, "contact", ["email"], since_noon))
+    assert records(read(hubspot, "contact", ["email"], since_noon)) == []
+    (record,) = records(hubspot.archived("contact"))
     assert (record.record_id, record.is_deleted, dict(record.values)) == (own, True, {})
+    assert record.modified_at == noon
+
+
+def test_a_kind_without_an_archive_has_none(hubspot, front):
+    assert hubspot.archived("form_submission") is None
+    assert hubspot.deleted("contact", None) == {}
+    assert front.requests == []
+
+
+def test_live_records_up_to_a_moment_are_counted_by_one_search_a_kind(
+    standin, hubspot, front, noon
+):
+    for hours in range(5):
+        standin.add("contacts", {}, created_at=noon + hours * HOUR)
+        standin.add("calls", {}, created_at=noon + hours * HOUR)
+    standin.archive("contacts", standin.add("contacts", {}, created_at=noon), at=noon)
+    counted = hubspot.counts(dict.fromkeys(["contact", "call", "owner"], 9), noon + 2 * HOUR)
+    assert counted == {"contact": 3, "call": 3}
+    assert [asked["limit"] for asked in searches(front)] == [1, 1]
+
+
+def test_a_first_load_that_was_stopped_goes_on_after_the_page_it_had(
+    standin, hubspot, front, noon
+):
+    added = [standin.add("companies", {}, created_at=noon) for _ in range(2_450)]
+    pulled = hubspot.pull("company", ["name"], Window(None, noon))
+    (first,) = islice(pulled, 1)
+    rest = read(hubspot, "company", ["name"], Window(None, noon), after=first.resume)
+    assert [*ids([first]), *ids(rest)] == added
+    assert rest[-1].resume == ""
+
+
+def test_a_window_that_was_stopped_goes_on_after_the_last_id_it_had(standin, hubspot, since_noon):
+    added = [standin.add("companies", {}, created_at=since_noon.since) for _ in range(2_450)]
+    (first,) = islice(hubspot.pull("company", ["name"], since_noon), 1)
+    rest = read(hubspot, "company", ["name"], since_noon, after=first.resume)
+    assert [*ids([first]), *ids(rest)] == added
+
+
+def test_what_came_before_the_vendor_stopped_answering_is_given_first(hubspot, front, noon):
+    pulled = hubspot.pull("company", ["name"], Window(None, noon))
+    page = {"results": [{"id": "1", "properties": {}}], "paging": {"next": {"after": "1"}}}
+    front.answer("/objects/companies", 200, page)
+    front.answer("/objects/companies", 503, times=9)
+    first = next(pulled)
+    assert (ids([first]), first.resume) == (["1"], "1")
+    with pytest.raises(VendorUnavailable):
+        next(pulled)
 
 
 def test_a_first_load_does_not_ask_for_what_was_deleted_before(standin, hubspot, noon):
     own = standin.add("contacts", {}, created_at=noon)
     standin.archive("contacts", own, at=noon)
     assert records(read(hubspot, "contact", ["email"], Window(None, noon))) == []
-
-
-def test_the_archive_can_be_left_out(standin, connect, front, since_noon):
-    read(connect(is_archive_read=False), "contact", ["email"], since_noon)
-    assert [request.path for request in front.requests] == [
-        "/crm/v3/properties/contacts",
-        "/crm/v3/objects/contacts/search",
-    ]
 
 
 @pytest.mark.parametrize("is_full", [True, False])
@@ -415,7 +457,10 @@ def test_properties_are_described_with_type_rights_and_options(standin, hubspot)
     assert not fields["lastmodifieddate"].is_writable
     assert fields["lastmodifieddate"].kind == "datetime"
     assert hubspot.describe("deal")["amount"].kind == "number"
-    assert hubspot.describe("deal")["hs_is_closed_won"].is_calculated
+    won = hubspot.describe("deal")["hs_is_closed_won"]
+    assert won.is_calculated
+    assert won.follows_record  # from the deal's own stage
+    assert not hubspot.describe("deal")["num_associated_contacts"].follows_record
 
 
 def test_an_object_is_described_once(hubspot, front):
