@@ -9,7 +9,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 180
 
-.PHONY: demo test test-all check bench bench-clients interop constraints clean
+.PHONY: demo test test-all check bench sweep bench-clients interop constraints clean
 
 demo: $(STAMP)  ## two local CRMs with a seeded company, the night twice, a scoreboard page
 	$(BIN)/tandem demo --out out
@@ -35,6 +35,9 @@ bench-clients: $(STAMP)  ## CPU of our pulls beside the official clients' own
 interop: $(STAMP)  ## both stand-ins and our SOQL against clients that others wrote; needs Node.js 20
 	cd tests/interop && npm install --no-package-lock --no-audit --no-fund --silent
 	$(BIN)/python tests/interop/run.py
+
+sweep: $(STAMP)  ## each fault at every single request of a night; takes hours, not in CI
+	$(BIN)/python -m benchmarks.sweep
 
 constraints:  ## resolve anew and pin exactly
 	rm -rf .venv-pin && $(PYTHON) -m venv .venv-pin

@@ -390,6 +390,40 @@ class Credits(Table):
     credit_deal_minor: int
 
 
+class AttainedDeals(Table):
+    """One row per won deal: what it adds to sales' actual, and whether it adds to marketing's.
+
+    It does when marketing handed over one of its people and sales accepted: `handoff_id` is the
+    first such handoff. A deal without one has neither `handoff_id` nor `person_id`.
+    """
+
+    period: str
+    deal_id: str
+    record_id: str
+    company_minor: int
+    is_blank: bool
+    handoff_id: str = _may_miss()
+    person_id: str = _may_miss()
+
+
+class RewardCredits(Table):
+    """One row per period, deal and team (or `unknown`): the shared credit that the pool stands on.
+
+    In a ledger `credit_minor` is a signed change. `amount_minor` is the deal's own, in `currency`,
+    `company_minor` in company currency, both as they were then; 0 when the deal left the period.
+    """
+
+    computed_for: str
+    deal_id: str
+    team: str
+    credit_minor: int
+    record_id: str
+    closed_on: str
+    currency: str
+    amount_minor: int
+    company_minor: int
+
+
 class Pools(Table):
     """One row per period: revenue, attainment, multiplier and pool in company minor units.
 

@@ -16,20 +16,19 @@ from numpy.typing import NDArray
 Whole = NDArray[np.int64]
 
 # ISO 4217: minor units of the currencies that do not have two digits.
-_DIGITS = {
-    **dict.fromkeys(
-        "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0
-    ),
-    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
-    **dict.fromkeys("CLF UYW".split(), 4),
+_BY_DIGITS = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
 }
+_DIGITS = {code: digits for digits, codes in _BY_DIGITS.items() for code in codes.split()}
 # A number larger than this is a mistake, and expanding its exponent would only eat memory.
 _LARGEST_EXPONENT = 30
 _INT64_MAX = int(np.iinfo(np.int64).max)
 
 
 def minor_digits(currency: str) -> int:
-    """Give the decimal digits of a currency's minor unit as ISO 4217 lists them; unknown ones have 2.
+    """Give the decimal digits of a currency's minor unit (ISO 4217); unknown ones have 2.
 
     >>> minor_digits("USD"), minor_digits("JPY"), minor_digits("KWD")
     (2, 0, 3)

@@ -20,6 +20,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -49,10 +50,15 @@ SalesforceKind = Literal["lead", "contact", "account"]
 _UNITS = {"m": 60, "h": 3600, "d": 86_400}
 
 
-def _duration(value: object) -> object:
+def _is_kept(info: ValidationInfo) -> bool:
+    """Tell whether the store's copy is read, which spells durations and hours as JSON does."""
+    return bool(info.context and info.context.get("is_kept"))
+
+
+def _duration(value: object, info: ValidationInfo) -> object:
     if isinstance(value, str) and (found := re.fullmatch(r"(\d+)([mhd])", value)):
         return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
-    if isinstance(value, timedelta):
+    if isinstance(value, timedelta) or _is_kept(info):
         return value
     raise ValueError("a duration is a whole number and a unit, such as 30m, 4h or 2d")
 
@@ -101,12 +107,12 @@ class Holidays(Policy):
         return tuple(sorted(found))
 
 
-def _hours(value: object) -> object:
+def _hours(value: object, info: ValidationInfo) -> object:
     if isinstance(value, str) and (found := re.fullmatch(r"(\d\d):(\d\d)-(\d\d):(\d\d)", value)):
         start, end = int(found[1]) * 60 + int(found[2]), int(found[3]) * 60 + int(found[4])
         if start < end <= 1440 and int(found[2]) < 60 and int(found[4]) < 60:
             return start, end
-    if isinstance(value, tuple):
+    if isinstance(value, tuple) or _is_kept(info):
         return value
     raise ValueError("working hours are written as 08:00-18:00, from before to, 24:00 at most")
 
@@ -298,8 +304,20 @@ class Attribution(Policy):
         return tuple(dict.fromkeys((self.shared, *self.shown)))
 
 
+class Spiff(Policy):
+    """A fixed amount on top of one period's pool, in company currency; no gate closes it."""
+
+    period: Annotated[str, Field(pattern=r"^\d{4}-Q[1-4]$")]
+    participant: Annotated[str, Field(min_length=1)]
+    amount: Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
+
+
 class RewardRules(Policy):
-    """One pool for both teams (rules.md 3, without extras)."""
+    """One pool for both teams (rules.md 3).
+
+    `holdback` of what a participant earned is held until `clawback_days` after the period's last
+    day. People are no part of the agreement: their weights stand in a private file.
+    """
 
     rate: Share
     gate: Share
@@ -307,6 +325,9 @@ class RewardRules(Policy):
     accelerator: Share
     multiplier_cap: Share
     joint: Literal["lower", "product"] = "lower"
+    holdback: Portion = Decimal("0.25")
+    clawback_days: int = Field(default=90, ge=0)
+    spiffs: tuple[Spiff, ...] = ()
 
 
 class Targets(Policy):
@@ -488,6 +509,22 @@ def load_agreement(path: Path = DEFAULT_PATH) -> Agreement:
     except ValidationError as error:
         faults = [f"{path}:{_line(tree, fault['loc'])}: {_say(fault)}" for fault in error.errors()]
         raise AgreementError("\n".join(faults)) from error
+
+
+def kept_agreement(content: Mapping[str, Any]) -> Agreement:
+    """Read a version as the store keeps it: `Agreement.model_dump(mode="json")`.
+
+    Raises:
+        AgreementError: this release of Tandem does not know the version's keys any more.
+    """
+    try:
+        return Agreement.model_validate(content, context={"is_kept": True})
+    except ValidationError as error:
+        named = f"{content.get('id')} v{content.get('version')}"
+        raise AgreementError(
+            f"the kept agreement {named} cannot be read by this release: {_say(error.errors()[0])}."
+            " Install the release that used it, or close its periods there first"
+        ) from None
 
 
 def json_schema() -> dict[str, Any]:

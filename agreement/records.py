@@ -106,13 +106,18 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the CRM answered to one change; `reason` is empty when it was accepted."""
+    """What the CRM answered to one change; `reason` is empty when it was accepted.
+
+    `is_passing` says that the row itself is sound: something stood in its way, such as a lock, and
+    a later night may send it again.
+    """
 
     record_id: str
     is_accepted: bool
     reason: str = ""
     modified_at: datetime | None = None
     values: Mapping[str, str | None] = field(default_factory=dict)
+    is_passing: bool = False
 
 
 def canonical(value: object, kind: FieldKind) -> str | None:

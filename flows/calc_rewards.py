@@ -3,6 +3,8 @@
 The file's `steps` run in order on an empty ledger, through the same transforms as the night.
 """
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -16,19 +18,41 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from agreement.errors import BadInput
 from agreement.frames import DataFrame, Postings, as_text, empty
-from agreement.money import minor_digits, to_company_minor
+from agreement.money import exact_number, minor_digits, to_company_minor
 from agreement.policy import RewardRules
+from agreement.terms import HOUSE
 from transforms import ledger, rewards
+
+_LARGEST_MINOR = 10**18
 
 
 def _exact(value: object) -> object:
-    if isinstance(value, Decimal | float):
+    if isinstance(value, bool | Decimal | float):
         raise ValueError('write it as text, such as "0.02": a JSON number may have lost digits')
+    exact_number(str(value))
+    return Decimal(str(value))
+
+
+def _amount(value: object) -> object:
+    return None if value is None or value == "" else _exact(value)
+
+
+def _minor(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > _LARGEST_MINOR:
+        raise ValueError("minor units are a whole number, such as 2500")
     return value
 
 
-Exact = Annotated[Decimal, BeforeValidator(_exact), Field(allow_inf_nan=False)]
-Amount = Annotated[Decimal | None, BeforeValidator(lambda v: _exact(v) if v != "" else None)]
+def _period(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-(Q[1-4]|0[1-9]|1[0-2])", value):
+        return value
+    raise ValueError("a period is a quarter such as 2027-Q1 or a month such as 2027-01")
+
+
+Exact = Annotated[Decimal, BeforeValidator(_exact)]
+Amount = Annotated[Decimal | None, BeforeValidator(_amount)]
+Minor = Annotated[int, BeforeValidator(_minor)]
+Period = Annotated[str, BeforeValidator(_period)]
 
 
 class _Input(BaseModel):
@@ -60,9 +84,9 @@ class Plan(_Input):
     joint: Literal["lower", "product"] = "lower"
     holdback: Annotated[Exact, Field(ge=0, le=1)] = Decimal("0.25")
     attainment: Annotated[Mapping[str, Attainment], Field(min_length=1)]
-    caps_minor: Mapping[str, int] = Field(default_factory=dict)
+    caps_minor: Mapping[str, Minor] = Field(default_factory=dict)
     teams: Mapping[str, Mapping[str, Exact]] = Field(default_factory=dict)
-    spiffs_minor: Mapping[str, int] = Field(default_factory=dict)
+    spiffs_minor: Mapping[str, Minor] = Field(default_factory=dict)
 
 
 class Rate(_Input):
@@ -80,15 +104,15 @@ class WonDeal(_Input):
     amount: Amount
     currency: str
     closed_on: date
-    credits_minor: Mapping[str, int]
+    credits_minor: Mapping[str, Minor]
 
 
 class RunStep(_Input):
     """Compute a period and post what the ledger lacks."""
 
     do: Literal["run"]
-    posting_period: str
-    computed_for: str
+    posting_period: Period
+    computed_for: Period
     plan: Plan
     rates: tuple[Rate, ...] = ()
     deals: tuple[WonDeal, ...] = ()
@@ -98,25 +122,25 @@ class PostStep(_Input):
     """Post an event of its own: an advance, or the release of what was held."""
 
     do: Literal["post"]
-    posting_period: str
-    computed_for: str
+    posting_period: Period
+    computed_for: Period
     participant: str
     component: Literal["draw_advance", "hold_release"]
-    minor: int
+    minor: Minor
 
 
 class CloseStep(_Input):
     """Close a period: nothing posts into it again, and its terms are frozen."""
 
     do: Literal["close"]
-    period: str
+    period: Period
 
 
 class PayStep(_Input):
     """Pay every positive balance."""
 
     do: Literal["pay"]
-    posting_period: str
+    posting_period: Period
 
 
 Step = Annotated[RunStep | PostStep | CloseStep | PayStep, Field(discriminator="do")]
@@ -197,6 +221,7 @@ def _run(books: _Books, step: RunStep) -> dict[str, Any]:
     terms = books.frozen.get(step.computed_for, (step.plan, step.rates))
     books.terms[step.computed_for] = terms
     plan, rates = terms
+    _refuse_repeats(step.deals)
     amounts = [_amount_minor(books, deal, rates) for deal in step.deals]
     rules = _rules(plan)
     factor = rewards.multiplier(
@@ -222,6 +247,12 @@ def _run(books: _Books, step: RunStep) -> dict[str, Any]:
         "postings": _shown(due),
         "second_run_postings": len(again),
     }
+
+
+def _refuse_repeats(deals: Sequence[WonDeal]) -> None:
+    counts = Counter(deal.id for deal in deals)
+    if repeated := [name for name, count in counts.items() if count > 1]:
+        raise ValueError(f"deal {repeated[0]} is listed {counts[repeated[0]]} times; list it once")
 
 
 def _posted(books: _Books, step: RunStep) -> pd.DataFrame:
@@ -338,7 +369,7 @@ def _pay(books: _Books, step: PayStep) -> dict[str, Any]:
             "carried": balance - paid.get(who, 0),
         }
         for who, balance in before.items()
-        if who != ledger.HOUSE
+        if who != HOUSE
     }
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from agreement.errors import BadInput
 from agreement.frames import (
     Accounts,
     Activities,
@@ -68,8 +69,8 @@ def normalise_mirrors(run: Run) -> Known:
         mirrors["salesforce", "opportunity"],
         associations["deal", "company"],
     )
-    currency = normalise.company_currency(
-        mirrors["salesforce", "currency_type"], mirrors["salesforce", "organization"]
+    currency = _company_currency(
+        run, mirrors["salesforce", "currency_type"], mirrors["salesforce", "organization"]
     )
     crosswalk = identity.reconcile(
         people,
@@ -108,6 +109,18 @@ def normalise_mirrors(run: Run) -> Known:
         campaigns=mirrors["salesforce", "campaign"],
         crosswalk=crosswalk,
     )
+
+
+def _company_currency(run: Run, currency_type: pd.DataFrame, organization: pd.DataFrame) -> str:
+    """Take Salesforce's word for the company's currency; ask HubSpot where it does not say."""
+    named = normalise.company_currency(currency_type, organization)
+    named = named or run.hubspot.account().currency
+    if not named:
+        raise BadInput(
+            "neither CRM shows the company's currency. Grant the Salesforce integration user read"
+            " access to Organization (View Setup and Configuration)"
+        )
+    return named
 
 
 def _mirror(run: Run, system: str, kind: str) -> pd.DataFrame:

@@ -16,7 +16,7 @@ def show_night(summary: Mapping[str, Any]) -> str:
             f"Tandem night {summary['run_id']}   as of {summary['as_of']}   {summary['agreement']}",
             "",
             *_pulled(summary),
-            *_covered(summary),
+            *show_coverage(summary),
             *_matched(summary),
             *_clocks(summary),
             *_credit(summary),
@@ -79,7 +79,7 @@ def _pulled(summary: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _covered(summary: Mapping[str, Any]) -> list[str]:
+def show_coverage(summary: Mapping[str, Any]) -> list[str]:
     """Show what we hold beside the vendor's own counts, and histories that end elsewhere."""
     lines = ["Held, of the vendor's count, and the earliest"]
     for system, kinds in summary["coverage"].items():

@@ -10,8 +10,8 @@ from types import MappingProxyType
 import pandas as pd
 
 from agreement.frames import DataFrame, Postings, as_text, empty
+from agreement.terms import HOUSE
 
-HOUSE = "house"
 EARNED = ("pool", "cap_excess", "spiff")
 
 # Component -> (debit, credit); {who} is the participant. What the house receives stays the house's.
@@ -55,7 +55,7 @@ def _side(entries: pd.DataFrame, place: int) -> pd.Series:
     """Fill in one side's account, each distinct pair of component and participant once."""
     pairs = entries[["component", "participant"]].drop_duplicates()
     names = [
-        _ACCOUNTS[component][place].format(who=who).replace(f"payable:{HOUSE}", HOUSE)
+        _account(_ACCOUNTS[component][place], who)
         for component, who in zip(pairs["component"], pairs["participant"], strict=True)
     ]
     named = entries[["component", "participant"]].merge(
@@ -64,12 +64,17 @@ def _side(entries: pd.DataFrame, place: int) -> pd.Series:
     return pd.Series(named["account"].to_numpy(), index=entries.index, dtype="str")
 
 
+def _account(pattern: str, who: str) -> str:
+    """Fill in the participant; what is owed to the house stands in its own account."""
+    return HOUSE if who == HOUSE and pattern.startswith("payable:") else pattern.format(who=who)
+
+
 def account_balances(postings: DataFrame[Postings]) -> pd.Series:
     """Give each account's balance (credits minus debits) in minor units, by account name."""
     amount = postings["reward_minor"].abs()
-    credited = amount.groupby(postings["credit"]).sum()
-    debited = amount.groupby(postings["debit"]).sum()
-    return credited.sub(debited, fill_value=0).astype("int64").sort_index()
+    account = pd.concat([postings["credit"], postings["debit"]], ignore_index=True)
+    signed = pd.concat([amount, -amount], ignore_index=True)
+    return signed.groupby(account).sum().astype("int64").sort_index()
 
 
 def payables(postings: DataFrame[Postings]) -> dict[str, int]:

@@ -6,13 +6,13 @@ multiplier are exact fractions, written as text such as 329/200.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
 from fractions import Fraction
 
 import numpy as np
 import pandas as pd
 
 from agreement.frames import (
+    AttainedDeals,
     Credits,
     DataFrame,
     DealPeople,
@@ -21,14 +21,16 @@ from agreement.frames import (
     HandoffStatus,
     Pools,
     Postings,
+    RewardCredits,
     Rewards,
     as_text,
     empty,
+    lookup,
 )
 from agreement.money import divide_half_even, split_by_group
-from agreement.periods import periods_between
-from agreement.policy import Calendar, RewardRules, Targets
-from transforms.ledger import HOUSE, with_accounts
+from agreement.policy import RewardRules
+from agreement.terms import HOUSE, Terms
+from transforms.ledger import with_accounts
 
 UNKNOWN = "unknown"
 Split = Mapping[str, Mapping[str, int]]
@@ -78,58 +80,155 @@ def pool_minor(revenue_minor: int, factor: Fraction, rules: RewardRules) -> int:
     return round(Fraction(rules.rate) * revenue_minor * factor)
 
 
-def pools(
-    deals: DataFrame[Deals],
-    status: DataFrame[HandoffStatus],
-    deal_people: DataFrame[DealPeople],
-    rules: RewardRules,
-    targets: Targets,
-    effective: date,
-    calendar: Calendar,
-    digits: int,
-    now: datetime,
-) -> DataFrame[Pools]:
-    """Compute the pool of each period that started on or after `effective` and has begun by `now`.
+def attained_deals(
+    deals: DataFrame[Deals], status: DataFrame[HandoffStatus], deal_people: DataFrame[DealPeople]
+) -> DataFrame[AttainedDeals]:
+    """Say of every won deal whom marketing handed over and sales accepted, if anyone.
 
-    One row per period, in order. Sales' actual is won revenue; marketing's is won revenue of deals
-    with a person whom marketing handed over and sales accepted. Both in company minor units.
+    One row per won deal, by period and deal id. The first accepted handoff counts: by start, then
+    by id.
     """
-    accepted = status.loc[status["answer"] == "accepted", "person_id"]
-    handed = deal_people.loc[deal_people["person_id"].isin(accepted), "deal_id"]
+    accepted = status[status["answer"] == "accepted"].sort_values(["started_at", "handoff_id"])
+    handed = (
+        deal_people[["deal_id", "person_id"]]
+        .merge(accepted[["person_id", "handoff_id", "started_at"]], on="person_id")
+        .sort_values(["started_at", "handoff_id"])
+        .drop_duplicates("deal_id")
+    )
     won = deals[deals["state"] == "won"]
-    sales = won.groupby("period")["company_minor"].sum()
-    marketing = won[won["deal_id"].isin(handed)].groupby("period")["company_minor"].sum()
-    today = now.astimezone(calendar.zone_info).date()
-    rows = []
-    for period in periods_between(effective, today, calendar.fiscal_year_start):
-        revenue = int(sales.get(period, 0))
-        shares = {
-            "marketing": _attained(int(marketing.get(period, 0)), targets.marketing, digits),
-            "sales": _attained(revenue, targets.sales, digits),
-        }
-        factor = multiplier(shares, rules)
-        rows.append((period, revenue, str(min(shares.values())), str(factor), factor))
-    return _pool_table(rows, rules)
+    rows = won.merge(handed[["deal_id", "handoff_id", "person_id"]], on="deal_id", how="left")
+    ordered = rows.sort_values(["period", "deal_id"], ignore_index=True)
+    return AttainedDeals.validate(ordered[list(AttainedDeals.to_schema().columns)], lazy=True)
 
 
-def _attained(actual_minor: int, target: object, digits: int) -> Fraction:
-    return Fraction(actual_minor, 10**digits) / Fraction(str(target))
+def actuals(attained: DataFrame[AttainedDeals]) -> dict[str, dict[str, int]]:
+    """Add up each period's actual per team, in company minor units.
+
+    Sales' is won revenue, marketing's the won revenue of deals with an accepted handoff.
+    """
+    of_marketing = attained["company_minor"].where(attained["handoff_id"].notna(), 0)
+    sums = (
+        pd.DataFrame({"marketing": of_marketing, "sales": attained["company_minor"]})
+        .groupby(attained["period"])
+        .sum()
+    )
+    return {
+        str(period): {str(team): int(minor) for team, minor in row.items()}
+        for period, row in sums.to_dict("index").items()
+    }
 
 
-def _pool_table(
-    rows: Sequence[tuple[str, int, str, str, Fraction]], rules: RewardRules
-) -> DataFrame[Pools]:
-    if not rows:
+@dataclass(frozen=True)
+class Calculation:
+    """What a set of periods earns.
+
+    `team_rewards` are the teams' shares of the pools before members, caps and holdback, with the
+    house's; `rewards` is what the ledger should hold; `credits` is what both stand on.
+    """
+
+    terms: Mapping[str, Terms]
+    pools: DataFrame[Pools]
+    team_rewards: DataFrame[Rewards]
+    rewards: DataFrame[Rewards]
+    deal_rewards: DataFrame[DealRewards]
+    credits: DataFrame[RewardCredits]
+
+
+def calculate(
+    terms: Sequence[Terms], shared: DataFrame[Credits], deals: DataFrame[Deals]
+) -> Calculation:
+    """Compute the pools of the periods with terms, and who gets which part.
+
+    `shared` are credits of the model that pays; deals of other periods are left aside.
+    """
+    by_period = {each.period: each for each in sorted(terms, key=lambda each: each.period)}
+    behind = reward_credits(shared, deals)
+    behind = behind[behind["computed_for"].isin(list(by_period))].reset_index(drop=True)
+    return calculate_from(by_period, RewardCredits.validate(behind, lazy=True))
+
+
+def calculate_from(
+    by_period: Mapping[str, Terms], credits: DataFrame[RewardCredits]
+) -> Calculation:
+    """Compute pools and their parts from the credit that each period's deals stand on."""
+    revenue = credits.groupby("computed_for")["credit_minor"].sum()
+    pools = pool_table(by_period, {str(name): int(minor) for name, minor in revenue.items()})
+    amounts = pd.Series(pools["pool_minor"].to_numpy(), index=pools["period"].to_numpy())
+    by_team = credits.rename(columns={"team": "participant"})
+    shares = _split_pool(amounts, by_team)
+    team_rewards = _as_rewards([_rows(shares, "pool", shares["minor"])])
+    pieces = [
+        desired(amounts[amounts.index.isin(periods)], by_team, extras)
+        for periods, extras in _same_extras(by_period)
+    ]
+    return Calculation(
+        terms=by_period,
+        pools=pools,
+        team_rewards=team_rewards,
+        rewards=_as_rewards(pieces),
+        deal_rewards=deal_rewards(team_rewards, credits),
+        credits=credits,
+    )
+
+
+def extras_of(terms: Terms) -> Extras:
+    """Give what a period's terms add for people."""
+    return Extras(
+        teams=terms.teams,
+        caps_minor=terms.caps_minor,
+        spiffs_minor=terms.spiffs_minor,
+        holdback=Fraction(terms.rules.holdback),
+    )
+
+
+def _same_extras(by_period: Mapping[str, Terms]) -> list[tuple[list[str], Extras]]:
+    """Put periods with equal extras together: ten thousand members are split in one go."""
+    groups: list[tuple[list[str], Extras]] = []
+    for period, terms in by_period.items():
+        extras = extras_of(terms)
+        found = next((periods for periods, known in groups if known == extras), None)
+        if found is None:
+            groups.append(([period], extras))
+        else:
+            found.append(period)
+    return groups
+
+
+def reward_credits(shared: DataFrame[Credits], deals: DataFrame[Deals]) -> DataFrame[RewardCredits]:
+    """Add up shared credit per won deal and team, with what a reader needs to find the deal.
+
+    Sorted by period, deal and team; a deal without an amount has no row.
+    """
+    won = deals[deals["state"] == "won"].rename(columns={"period": "computed_for"})
+    rows = shared.groupby(["deal_id", "team"], as_index=False)["credit_minor"].sum()
+    rows = rows[rows["credit_minor"] != 0].merge(won, on="deal_id")
+    keys = ["computed_for", "deal_id", "team"]
+    ordered = rows.sort_values(keys, ignore_index=True)
+    return RewardCredits.validate(ordered[list(RewardCredits.to_schema().columns)], lazy=True)
+
+
+def pool_table(terms: Mapping[str, Terms], revenue_minor: Mapping[str, int]) -> DataFrame[Pools]:
+    """Compute the pool of each period with terms, in order (W2 to W6)."""
+    if not terms:
         return Pools.validate(empty(Pools), lazy=True)
-    period, revenue, attainment, factor, exact = zip(*rows, strict=True)
-    amounts = [pool_minor(minor, share, rules) for minor, share in zip(revenue, exact, strict=True)]
+    factors = {
+        period: multiplier(each.attainment, each.rules) for period, each in sorted(terms.items())
+    }
+    periods = list(factors)
+    revenue = [revenue_minor.get(period, 0) for period in periods]
+    amounts = [
+        pool_minor(minor, factors[period], terms[period].rules)
+        for period, minor in zip(periods, revenue, strict=True)
+    ]
     return Pools.validate(
         pd.DataFrame(
             {
-                "period": as_text(list(period)),
+                "period": as_text(periods),
                 "revenue_minor": np.array(revenue, dtype=np.int64),
-                "attainment": as_text(list(attainment)),
-                "multiplier": as_text(list(factor)),
+                "attainment": as_text(
+                    [str(min(terms[period].attainment.values())) for period in periods]
+                ),
+                "multiplier": as_text([str(factors[period]) for period in periods]),
                 "pool_minor": np.array(amounts, dtype=np.int64),
             }
         ),
@@ -137,25 +236,15 @@ def _pool_table(
     )
 
 
-def rewards(
-    pools: DataFrame[Pools],
-    shared: DataFrame[Credits],
-    deals: DataFrame[Deals],
-    extras: Extras = NO_EXTRAS,
-) -> DataFrame[Rewards]:
-    """Split each period's pool over the teams by their shared credit in its won deals.
-
-    One row per period, participant and component, sorted; rows of zero are left out.
-    """
-    won = deals.loc[deals["state"] == "won", ["deal_id", "period"]]
-    earned = shared.merge(won, on="deal_id")
-    credit = (
-        earned.groupby(["period", "team"], as_index=False)["credit_minor"]
-        .sum()
-        .rename(columns={"period": "computed_for", "team": "participant"})
-    )
-    amounts = pd.Series(pools["pool_minor"].to_numpy(), index=pools["period"].to_numpy())
-    return desired(amounts, credit, extras)
+def _as_rewards(pieces: Sequence[pd.DataFrame]) -> DataFrame[Rewards]:
+    """Put rewards together, sorted by their keys, without rows of zero."""
+    some = [piece for piece in pieces if len(piece)]
+    if not some:
+        return Rewards.validate(empty(Rewards), lazy=True)
+    every = pd.concat(some, ignore_index=True)
+    kept = every[every["reward_minor"] != 0]
+    keys = ["computed_for", "participant", "component"]
+    return Rewards.validate(kept.sort_values(keys, ignore_index=True), lazy=True)
 
 
 def desired(
@@ -268,7 +357,7 @@ def _spiffs(periods: pd.Index, spiffs_minor: Mapping[str, int]) -> pd.DataFrame:
 
 
 def deal_rewards(
-    desired: DataFrame[Rewards], shared: DataFrame[Credits], deals: DataFrame[Deals]
+    team_rewards: DataFrame[Rewards], credits: DataFrame[RewardCredits]
 ) -> DataFrame[DealRewards]:
     """Say which part of each team's pool share every won deal carries.
 
@@ -276,14 +365,11 @@ def deal_rewards(
     of the period's pool exactly (largest remainder, ties by deal id), so that sums of the deals'
     fields in a CRM equal the ledger's totals.
     """
-    won = deals.loc[deals["state"] == "won", ["deal_id", "period"]]
-    carried = shared.merge(won, on="deal_id")
-    carried["participant"] = carried["team"].replace(UNKNOWN, HOUSE)
-    keys = ["period", "participant"]
-    rows = carried.groupby([*keys, "deal_id"], as_index=False)["credit_minor"].sum()
-    pool = desired[desired["component"].isin(["pool", "pool_held", "cap_excess"])]
-    shares = pool.groupby(["computed_for", "participant"], as_index=False)["reward_minor"].sum()
-    rows = rows.merge(shares.rename(columns={"computed_for": "period"}), on=keys)
+    keys = ["computed_for", "participant"]
+    rows = credits.assign(participant=credits["team"].replace(UNKNOWN, HOUSE))
+    rows = rows[[*keys, "deal_id", "credit_minor"]].merge(
+        team_rewards[[*keys, "reward_minor"]], on=keys
+    )
     whole = rows.groupby(keys)["credit_minor"].transform("sum")
     rows = rows.assign(weight=rows["credit_minor"] * np.sign(whole))[whole != 0]
     rows = rows.sort_values([*keys, "deal_id"], ignore_index=True)
@@ -291,32 +377,62 @@ def deal_rewards(
     totals = rows.drop_duplicates(keys)["reward_minor"].to_numpy(dtype=np.int64)
     minor = split_by_group(totals, group, rows["weight"].to_numpy(dtype=np.int64))
     return DealRewards.validate(
-        rows.assign(computed_for=rows["period"], reward_minor=minor)[
-            list(DealRewards.to_schema().columns)
-        ].astype({"computed_for": "str", "deal_id": "str", "participant": "str"}),
+        rows.assign(reward_minor=minor)[list(DealRewards.to_schema().columns)].astype(
+            {"computed_for": "str", "deal_id": "str", "participant": "str"}
+        ),
         lazy=True,
     )
 
 
 def postings_due(
-    desired: DataFrame[Rewards], posted: pd.DataFrame, posting_period: str
+    desired: DataFrame[Rewards], posted: pd.DataFrame, posting_period: str | Mapping[str, str]
 ) -> DataFrame[Postings]:
-    """Give desired minus posted, where it is not zero, as postings in the open period.
+    """Give desired minus posted, where it is not zero, as postings in an open period.
 
     Args:
         desired: what should stand, per period, participant and component.
         posted: `computed_for`, `participant`, `component`, `reward_minor`; rows of one key add up.
             Only components of the calculation are looked at: paying is an event of its own.
-        posting_period: the open period, in which corrections of earlier ones stand too.
+        posting_period: the open period, in which corrections of earlier ones stand too; or where
+            each period posts.
 
     Sorted by period, participant, component. Running it again on the result gives nothing.
     """
     keys = ["computed_for", "participant", "component"]
     calculated = posted[posted["component"].isin(["pool", "pool_held", "cap_excess", "spiff"])]
-    want = desired.groupby(keys)["reward_minor"].sum()
-    have = calculated.groupby(keys)["reward_minor"].sum()
-    due = want.sub(have, fill_value=0).astype("int64")
-    due = due[due != 0].rename("reward_minor").reset_index().sort_values(keys, ignore_index=True)
+    columns = [*keys, "reward_minor"]
+    # Aligned by adding up, never by filling gaps: that would pass through floats.
+    back = calculated[columns].assign(reward_minor=-calculated["reward_minor"])
+    both = pd.concat([desired[columns], back], ignore_index=True)
+    due = both.groupby(keys, as_index=False)["reward_minor"].sum()
+    due = due[due["reward_minor"] != 0].reset_index(drop=True)
     texts = due.astype(dict.fromkeys(keys, "str"))
-    period = pd.Series(posting_period, index=due.index, dtype="str")
-    return with_accounts(texts.assign(posting_period=period))
+    return with_accounts(texts.assign(posting_period=_posting_period(texts, posting_period)))
+
+
+def _posting_period(rows: pd.DataFrame, posting_period: str | Mapping[str, str]) -> pd.Series:
+    if isinstance(posting_period, str):
+        return pd.Series(posting_period, index=rows.index, dtype="str")
+    where = pd.Series(dict(posting_period), dtype="str")
+    return lookup(rows["computed_for"], where).astype("str")
+
+
+def credit_changes(
+    wanted: DataFrame[RewardCredits], standing: pd.DataFrame
+) -> DataFrame[RewardCredits]:
+    """Give what the credit behind the rewards lacks: wanted minus standing, where it is not zero.
+
+    `standing` adds up earlier changes: `computed_for`, `deal_id`, `team`, `credit_minor`, and
+    `record_id`, `closed_on`, `currency` of the deal, for one that is no longer there. Sorted by
+    period, deal and team.
+    """
+    keys = ["computed_for", "deal_id", "team"]
+    back = standing.assign(
+        credit_minor=-standing["credit_minor"], amount_minor=0, company_minor=0
+    )
+    both = pd.concat([wanted, back[list(RewardCredits.to_schema().columns)]], ignore_index=True)
+    change = both.groupby(keys)["credit_minor"].transform("sum")
+    rows = both.assign(credit_minor=change)[change != 0].drop_duplicates(keys)
+    types = empty(RewardCredits).dtypes.to_dict()
+    ordered = rows.sort_values(keys, ignore_index=True)
+    return RewardCredits.validate(ordered.astype(types), lazy=True)

@@ -7,8 +7,9 @@ takes a time; where it does not, all records come each time and are recognised b
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from threading import Lock
 from typing import Any
 
 from agreement.errors import VendorRejected
@@ -33,6 +34,20 @@ class Source:
     paths: Paths
     pool: ThreadPoolExecutor
     event_types: Sequence[str] = ("CLICK",)
+    _forms: list[RawRecord] = field(default_factory=list)
+    _forms_lock: Lock = field(default_factory=Lock)
+
+    def forms(self) -> Sequence[RawRecord]:
+        """List every form; without `formTypes=all` captured and flow forms are hidden.
+
+        Asked for once: their submissions are read by form.
+        """
+        with self._forms_lock:
+            if not self._forms:
+                path, every = self.paths.of("form"), ("formTypes", "all")
+                for page in self.pages(path, "form", _FORM_PAGE, every):
+                    self._forms.extend(page["results"])
+            return tuple(self._forms)
 
     def pages(
         self, path: str, what: str, limit: int, *more: tuple[str, str], first: Json | None = None
@@ -92,18 +107,13 @@ def _owner(raw: RawRecord, is_archived: str) -> Record:
 
 
 def forms(source: Source, window: Window) -> Iterator[Batch]:
-    """Yield every form; without `formTypes=all` captured and flow forms are hidden."""
-    for page in _form_pages(source):
-        yield Batch(
-            records=tuple(
-                _record("form", raw["id"], raw, name=raw.get("name"), form_type=raw.get("formType"))
-                for raw in page["results"]
-            )
+    """Yield every form."""
+    yield Batch(
+        records=tuple(
+            _record("form", raw["id"], raw, name=raw.get("name"), form_type=raw.get("formType"))
+            for raw in source.forms()
         )
-
-
-def _form_pages(source: Source) -> Iterator[Json]:
-    return source.pages(source.paths.of("form"), "form", _FORM_PAGE, ("formTypes", "all"))
+    )
 
 
 def form_submissions(source: Source, window: Window) -> Iterator[Batch]:
@@ -113,8 +123,7 @@ def form_submissions(source: Source, window: Window) -> Iterator[Batch]:
     """
     form_ids = [
         raw["id"]
-        for page in _form_pages(source)
-        for raw in page["results"]
+        for raw in source.forms()
         if raw.get("formType") != "blog_comment"  # refused with FORM_TYPE_NOT_ALLOWED
     ]
     # Most forms have nothing new: their first pages are asked for side by side.

@@ -16,6 +16,9 @@ BATCH = 100
 _GROUP = "tandem"
 _ALREADY_THERE = {"CONFLICT", "409"}
 
+# What a row of a batch meets that is not its own fault; a later night sends it again.
+_PASSING = {"INTERNAL_ERROR", "LOCKED", "RATE_LIMIT", "RATE_LIMITS"}
+
 ReadBack = Callable[[Sequence[str], Reader], Iterable[Record]]
 
 
@@ -166,7 +169,7 @@ def _reason(error: Json) -> str:
 
 
 def _refused(row: Change, why: str) -> Outcome:
-    return Outcome(row.record_id, False, why)
+    return Outcome(row.record_id, False, why, is_passing=not _PASSING.isdisjoint(why.split()))
 
 
 def _halves(rows: list[Change]) -> list[list[Change]]:

@@ -96,9 +96,9 @@ class Connection:
         """
 
         def read_raw(answer: requests.Response) -> tuple[bytes, Headers]:
-            if "csv" not in answer.headers.get("Content-Type", ""):
+            if "html" in answer.headers.get("Content-Type", ""):
                 # A proxy's page would read as a file without rows.
-                raise ValueError("no CSV")
+                raise ValueError("a page instead of rows")
             return _content(answer), answer.headers
 
         return self._travel("GET", path, what, read_raw, True, options)

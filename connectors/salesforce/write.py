@@ -74,7 +74,7 @@ class Writer:
             locked: set[str] = set()
             for outcomes in self._send(rows):
                 if attempt < _LOCK_ATTEMPTS:
-                    locked |= {outcome.record_id for outcome in outcomes if _is_locked(outcome)}
+                    locked |= {outcome.record_id for outcome in outcomes if outcome.is_passing}
                 if told := [row for row in outcomes if row.record_id not in locked]:
                     yield told
             if not locked:
@@ -150,7 +150,7 @@ class Writer:
     def _outcome(self, row: Change, answer: Mapping[str, Any]) -> Outcome:
         if not answer.get("success"):
             reason = row_reason(answer.get("errors") or (), row.values.values())
-            return Outcome(row.record_id, False, reason)
+            return _refused(row.record_id, reason)
         return self._accepted(row)
 
     def _accepted(self, row: Change) -> Outcome:
@@ -240,12 +240,13 @@ class Writer:
         for told in bulk.read_csv(content):
             record_id = long_id(told.get("sf__Id") or told["Id"])
             if row := waiting.pop(record_id, None):
-                outcomes.append(Outcome(record_id, False, _bulk_reason(told["sf__Error"], row)))
+                outcomes.append(_refused(record_id, _bulk_reason(told["sf__Error"], row)))
         return outcomes
 
 
-def _is_locked(outcome: Outcome) -> bool:
-    return not outcome.is_accepted and outcome.reason.startswith(LOCKED)
+def _refused(record_id: str, reason: str) -> Outcome:
+    """Refuse a row; one that met a lock is sound and waits for the next night."""
+    return Outcome(record_id, False, reason, is_passing=reason.startswith(LOCKED))
 
 
 def _fits_cells(row: Change) -> bool:

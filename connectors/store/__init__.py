@@ -1,6 +1,7 @@
 """Our database: what was seen, decided, sent and answered."""
 
 from connectors.store.outbox import OutboxRow, PlanRow, Refusal, Written
+from connectors.store.periods import Act, Closed, Found
 from connectors.store.reading import Progress
 from connectors.store.runs import AlertRow, RunRow
 from connectors.store.snapshots import Further, PullCount
@@ -8,7 +9,10 @@ from connectors.store.spool import Spool
 from connectors.store.store import Store
 
 __all__ = [
+    "Act",
     "AlertRow",
+    "Closed",
+    "Found",
     "Further",
     "OutboxRow",
     "PlanRow",

@@ -2,7 +2,8 @@
 
 planned -> sent -> confirmed    the CRM took it
                 -> refused      the CRM refused it; kept with its reason, not sent again
-                -> stale        its answer was lost and the record shows something else
+                -> stale        its answer was lost and the record shows something else, or it met
+                                something passing, such as a lock
 planned -> stale                never sent: a later plan decided anew, or what it saw has changed
 planned as refused              the same values were refused before and nothing changed since
 """
@@ -224,18 +225,22 @@ def settle(
 ) -> int:
     """Note what a CRM answered, matched by record id; give how many it took.
 
-    What it took is in the mirror at once. A row without an outcome stays as sent.
+    What it took is in the mirror at once. A row without an outcome stays as sent. One that only met
+    something passing is dropped, for a later plan to decide anew: refused, it would be held back.
     """
     by_record = {outcome.record_id: outcome for outcome in outcomes}
     answered = [(row, by_record[row.record_id]) for row in rows if row.record_id in by_record]
     taken = [(row, outcome) for row, outcome in answered if outcome.is_accepted]
-    answers = [
-        (row.key, "confirmed" if outcome.is_accepted else "refused", outcome.reason)
-        for row, outcome in answered
-    ]
+    answers = [(row.key, _state_after(outcome), outcome.reason) for row, outcome in answered]
     _answer(connection, answers, at)
     _mirror(connection, [(row, _taken_state(row, outcome)) for row, outcome in taken], at)
     return len(taken)
+
+
+def _state_after(outcome: Outcome) -> str:
+    if outcome.is_accepted:
+        return "confirmed"
+    return "stale" if outcome.is_passing else "refused"
 
 
 def _taken_state(row: OutboxRow, outcome: Outcome) -> State:

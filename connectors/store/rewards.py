@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import BigInteger, Connection, cast, func, insert, select, text
+from sqlalchemy import BigInteger, Connection, Table, cast, func, insert, select, text
 
 from agreement.frames import DataFrame, Postings
-from connectors.store.columns import json_text, types_of
+from connectors.store.columns import UTC_MICROSECONDS, json_text, types_of
 from connectors.store.rows import fetch_frame, rows_of
 from connectors.store.tables import posting
 
@@ -17,9 +17,7 @@ from connectors.store.tables import posting
 CHAIN_START = "0" * 64
 
 _TYPES = types_of(Postings)
-_HASHED = [
-    column.name for column in posting.columns if column.name not in {"entry_hash", "previous_hash"}
-]
+_LINKS = {"entry_hash", "previous_hash"}
 _FETCH = 10_000
 
 
@@ -27,10 +25,14 @@ def post(
     connection: Connection,
     run_id: str,
     postings: DataFrame[Postings],
-    agreement_version: str,
+    agreement_version: str | Mapping[str, str],
     at: datetime,
 ) -> int:
-    """Append postings in their order; give their number."""
+    """Append postings in their order; give their number.
+
+    `agreement_version` is that of all, or of each period that postings are computed for. The
+    database refuses a posting into a closed period.
+    """
     if postings.empty:
         return 0
     if connection.dialect.name == "postgresql":
@@ -43,11 +45,13 @@ def post(
         content = {
             **row,
             "entry": entry,
-            "agreement_version": agreement_version,
+            "agreement_version": agreement_version
+            if isinstance(agreement_version, str)
+            else agreement_version[row["computed_for"]],
             "run_id": run_id,
             "posted_at": at,
         }
-        digest = _entry_hash(previous, content)
+        digest = entry_hash(previous, content)
         rows.append({**content, "previous_hash": previous, "entry_hash": digest})
         previous = digest
     connection.execute(insert(posting), rows)
@@ -61,9 +65,13 @@ def _head(connection: Connection) -> tuple[int, str]:
     return (last.entry, last.entry_hash) if last else (0, CHAIN_START)
 
 
-def _entry_hash(previous: str, content: Mapping[Any, Any]) -> str:
-    moment = content["posted_at"]
-    plain = {name: content[name] for name in _HASHED} | {"posted_at": moment.isoformat()}
+def entry_hash(previous: str, content: Mapping[Any, Any]) -> str:
+    """Give the hash of a row that follows the one with hash `previous`; instants are UTC."""
+    plain = {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in content.items()
+        if name not in _LINKS
+    }
     return hashlib.sha256(f"{previous}\n{json_text(plain)}".encode()).hexdigest()
 
 
@@ -73,13 +81,18 @@ def first_broken(connection: Connection) -> int | None:
     Entries cut off at the end leave a whole, shorter chain: compare the head with one noted
     elsewhere.
     """
+    return first_broken_link(connection, posting, "entry")
+
+
+def first_broken_link(connection: Connection, table: Table, number: str) -> int | None:
+    """Do so with any chained table, whose rows are numbered from 1."""
     previous = CHAIN_START
-    query = select(posting).order_by(posting.c.entry).execution_options(yield_per=_FETCH)
+    query = select(table).order_by(table.c[number]).execution_options(yield_per=_FETCH)
     with connection.execute(query) as result:
         for expected, row in enumerate(result.mappings(), start=1):
-            is_next = row["entry"] == expected and row["previous_hash"] == previous
-            if not is_next or _entry_hash(previous, row) != row["entry_hash"]:
-                return int(row["entry"])
+            is_next = row[number] == expected and row["previous_hash"] == previous
+            if not is_next or entry_hash(previous, row) != row["entry_hash"]:
+                return int(row[number])
             previous = row["entry_hash"]
     return None
 
@@ -93,6 +106,21 @@ def read_postings(connection: Connection) -> DataFrame[Postings]:
     """Give every posting in the order in which it was posted."""
     query = select(*(posting.c[name] for name in _TYPES)).order_by(posting.c.entry)
     return Postings.validate(fetch_frame(connection, query, _TYPES), lazy=True)
+
+
+def read_ledger(connection: Connection) -> pd.DataFrame:
+    """Give every posting in order, with entry, version, run, time and hashes."""
+    types = {
+        "entry": "int64",
+        **_TYPES,
+        "agreement_version": "str",
+        "run_id": "str",
+        "posted_at": UTC_MICROSECONDS,
+        "previous_hash": "str",
+        "entry_hash": "str",
+    }
+    query = select(*(posting.c[name] for name in types)).order_by(posting.c.entry)
+    return fetch_frame(connection, query, types)
 
 
 def posted(connection: Connection) -> pd.DataFrame:

@@ -161,6 +161,12 @@ def _add_later_holidays(
         )
 
 
+def kept_agreements(connection: Connection) -> dict[str, Mapping[str, Any]]:
+    """Give the content of every agreement version that was used, by name."""
+    query = select(agreement_version.c.version, agreement_version.c.content)
+    return {row.version: row.content for row in connection.execute(query)}
+
+
 def agreement_holidays(connection: Connection, version: str) -> tuple[date, ...]:
     """Give the closed days that are kept with an agreement version, in order."""
     kept = connection.scalar(

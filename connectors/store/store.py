@@ -17,13 +17,25 @@ from agreement.frames import (
     DataFrame,
     Holds,
     Postings,
+    RewardCredits,
     Writes,
 )
 from agreement.records import Batch, Outcome, Record
-from connectors.store import crosswalk, lock, measures, mirror, outbox, rewards, runs, snapshots
+from connectors.store import (
+    crosswalk,
+    lock,
+    measures,
+    mirror,
+    outbox,
+    periods,
+    rewards,
+    runs,
+    snapshots,
+)
 from connectors.store import shared as sharing
 from connectors.store.database import open_database, reading, writing
 from connectors.store.outbox import OutboxRow, PlanRow, Refusal, Written
+from connectors.store.periods import Act, Closed, Found
 from connectors.store.reading import (
     Progress,
     Pulled,
@@ -301,12 +313,78 @@ class Store:
         run_id: str,
         postings: DataFrame[Postings],
         *,
-        agreement_version: str,
+        agreement_version: str | Mapping[str, str],
         at: datetime,
+        credit: tuple[DataFrame[RewardCredits], Mapping[str, str]] | None = None,
+        found: Sequence[Found] = (),
     ) -> int:
-        """Append postings to the ledger's chain; give their number."""
+        """Append postings to the ledger's chain; give their number.
+
+        Args:
+            run_id: the run that posts.
+            postings: none of them into a closed period.
+            agreement_version: that of all, or of each period that they are computed for.
+            at: when.
+            credit: changes of the credit behind them, and where each computed period posts.
+            found: what the night found of each period.
+        """
         with writing(self._engine) as connection:
+            if credit:
+                periods.add_credits(connection, run_id, *credit)
+            periods.save_found(connection, found)
             return rewards.post(connection, run_id, postings, agreement_version, at)
+
+    def reward_credits(self) -> pd.DataFrame:
+        """Give the credit that stands behind the postings, per period, deal and team."""
+        with reading(self._engine) as connection:
+            return periods.standing_credits(connection)
+
+    def reward_credit_changes(self) -> pd.DataFrame:
+        """Give every change of it in order, with the period it was posted in."""
+        with reading(self._engine) as connection:
+            return periods.read_credits(connection)
+
+    def found_periods(self) -> dict[str, Found]:
+        """Give what the latest night found of each period, in order."""
+        with reading(self._engine) as connection:
+            return periods.read_found(connection)
+
+    def closed_periods(self) -> dict[str, Closed]:
+        """Give the closed periods, in order."""
+        with reading(self._engine) as connection:
+            return periods.read_closed(connection)
+
+    def acts(self) -> list[Act]:
+        """List who proposed, approved, closed, exported and paid, the oldest first."""
+        with reading(self._engine) as connection:
+            return periods.read_acts(connection)
+
+    def period_hash(self, found: Found | Closed) -> str:
+        """Fix a period in one hash: terms, evidence, postings into it, and changes of credit."""
+        with reading(self._engine) as connection:
+            return periods.content_hash(connection, found.period, found.terms, found.evidence)
+
+    def note_act(
+        self,
+        period: str,
+        act: str,
+        *,
+        person: str,
+        is_verified: bool,
+        content_hash: str,
+        at: datetime,
+        closing: Found | None = None,
+    ) -> None:
+        """Note what somebody did to a period; with `closing`, freeze it in the same transaction."""
+        with writing(self._engine) as connection:
+            if closing:
+                periods.close_period(connection, closing, content_hash, at)
+            periods.note_act(connection, period, act, person, is_verified, content_hash, at)
+
+    def kept_agreements(self) -> dict[str, Mapping[str, object]]:
+        """Give the content of every agreement version that was used, by name."""
+        with reading(self._engine) as connection:
+            return runs.kept_agreements(connection)
 
     def posted(self) -> pd.DataFrame:
         """Give what is posted per `computed_for`, `participant`, `component`: `reward_minor`."""
@@ -322,6 +400,21 @@ class Store:
         """Recompute the chain; give the first entry that does not fit, None when all do."""
         with reading(self._engine) as connection:
             return rewards.first_broken(connection)
+
+    def first_broken_act(self) -> int | None:
+        """Recompute the chain of acts; give the first that does not fit, None when all do."""
+        with reading(self._engine) as connection:
+            return periods.first_broken_act(connection)
+
+    def ledger_head_at(self, entry: int) -> str:
+        """Give the hash that fixes the postings up to one entry; empty when there is no such."""
+        with reading(self._engine) as connection:
+            return periods.head_at(connection, entry)
+
+    def ledger(self) -> pd.DataFrame:
+        """Give every posting in order with all that the chain covers, hashes included."""
+        with reading(self._engine) as connection:
+            return rewards.read_ledger(connection)
 
     def ledger_head(self) -> str:
         """Give the hash that fixes every posting so far."""

@@ -27,7 +27,7 @@ from agreement import frames
 from connectors.store.columns import ROW_NUMBER, TEXT, UTC_MICROSECONDS, Instant, Json, types_of
 
 # The newest migration: a database that stands there is opened without importing Alembic.
-SCHEMA = "0003"
+SCHEMA = "0004"
 
 metadata = MetaData(
     naming_convention={
@@ -247,6 +247,56 @@ posting = Table(
     _text("entry_hash"),
     CheckConstraint("debit <> credit", name="balanced"),
     Index(None, "computed_for", "participant", "component"),
+)
+
+# The credit behind the postings: signed changes, in the same transaction, append-only too.
+reward_credit = Table(
+    "reward_credit",
+    metadata,
+    Column("line", BigInteger, primary_key=True, autoincrement=False),
+    _text("posting_period"),
+    *columns_of(frames.RewardCredits),
+    _text("run_id"),
+    Index(None, "computed_for", "deal_id", "team"),
+)
+
+# What the latest night found of each period: terms, and the deals behind the attainment.
+calculation = Table(
+    "calculation",
+    metadata,
+    _text("period", primary_key=True),
+    _text("run_id"),
+    Column("as_of", Instant, nullable=False),
+    Column("terms", Json, nullable=False),
+    Column("evidence", Json, nullable=False),
+)
+
+# Closed periods only: a row is never changed, and no posting goes into its period again.
+period = Table(
+    "period",
+    metadata,
+    _text("period", primary_key=True),
+    Column("terms", Json, nullable=False),
+    Column("evidence", Json, nullable=False),
+    _text("content_hash"),
+    Column("entry_count", BigInteger, nullable=False),
+    _text("ledger_head"),
+    Column("closed_at", Instant, nullable=False),
+)
+
+approval = Table(
+    "approval",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    _text("period"),
+    _text("act"),
+    _text("person"),
+    Column("is_verified", Boolean, nullable=False),
+    _text("content_hash"),
+    Column("done_at", Instant, nullable=False),
+    _text("previous_hash"),
+    _text("entry_hash"),
+    CheckConstraint("act IN ('proposed', 'approved', 'closed', 'exported', 'paid')", name="act"),
 )
 
 # What is written ----------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
 import threading
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -202,3 +203,38 @@ def test_repeats_count_against_the_share():
     with pytest.raises(VendorUnavailable, match="share"):
         way.travel(failing(busy(), busy()), is_repeatable=True)
     assert way.calls == 2
+
+
+def test_the_agreed_share_of_what_the_vendor_tells_is_the_end():
+    budget = Budget("CRM")
+    budget.agree(Decimal("0.5"), Decimal("0.1"))
+    assert budget.limit is None  # nothing told yet
+    budget.spend()
+    budget.learn(1_000, 999)
+    assert budget.limit == 500
+    budget.learn(1_000, 101)
+    assert budget.limit == 2  # one spent, and one left above the reserve
+    budget.spend()
+    with pytest.raises(VendorUnavailable, match="share of 2 requests"):
+        budget.spend()
+
+
+def test_a_quota_below_the_reserve_lets_nothing_more_pass():
+    budget = Budget("CRM")
+    budget.agree(Decimal("0.5"), Decimal("0.1"))
+    budget.learn(1_000, 20)
+    with pytest.raises(VendorUnavailable, match="next run goes on"):
+        budget.spend()
+
+
+def test_without_an_agreement_a_told_quota_changes_nothing():
+    budget = Budget("CRM", limit=3)
+    budget.learn(1_000, 0)
+    assert budget.limit == 3
+
+
+def test_a_limit_of_our_own_stays_below_the_agreed_share():
+    budget = Budget("CRM", limit=3)
+    budget.agree(Decimal("0.5"), Decimal(0))
+    budget.learn(1_000, 1_000)
+    assert budget.limit == 3

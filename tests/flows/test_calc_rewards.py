@@ -199,6 +199,11 @@ def test_several_currencies_a_team_and_a_cap():
         ([run(deal("1.00", sales=100), joint="upper")], r"joint: Input should be 'lower'"),
         ([run(deal("x", sales=100))], "deals.0.amount"),
         ([{"do": "dance"}], "steps.0"),
+        ([run(deal("1e999999999", sales=1))], "deals.0.amount"),
+        ([run(deal("1.00", sales=10**40))], "minor units are a whole number"),
+        ([run(deal("0.01", sales=True))], "minor units are a whole number"),
+        ([run(deal("1.00", sales=100), deal("1.00", sales=100))], "deal D-1 is listed 2 times"),
+        ([run(posting_period="banana")], "a period is a quarter"),
         (
             [
                 {"do": "close", "period": "2027-Q1"},
@@ -215,3 +220,10 @@ def test_bad_input_is_one_line_that_names_the_place(steps, says):
     message = str(caught.value)
     assert message.startswith("file.json: ")
     assert "\n" not in message
+
+
+def test_a_participant_whose_name_begins_with_house_is_paid_as_anybody_else():
+    result = calc(
+        run(deal("1000.00", household=100_000)), {"do": "pay", "posting_period": "2027-Q1"}
+    )
+    assert result["steps"][1] == {"household": {"balance_before": 2000, "paid": 2000, "carried": 0}}

@@ -1,7 +1,5 @@
 """Each fault once at each endpoint that a small night uses, before and after the deed."""
 
-from dataclasses import replace
-
 import pytest
 
 from agreement.errors import VendorUnavailable
@@ -14,7 +12,16 @@ pytestmark = pytest.mark.slow
 # The answers to one kind of writes are all lost after the deed, until the night gives up.
 LOST = Trouble("lost answers", Fault(503, is_after=True), times=1000, stops=VendorUnavailable)
 
-LOCKED = Fault(code="UNABLE_TO_LOCK_ROW", rows=1)
+READ_BACK = dict(
+    zip(
+        WRITES,
+        (
+            "POST /crm/v3/objects/{type}/batch/read",
+            "POST /services/data/{v}/composite/sobjects/{sobject}",
+        ),
+        strict=True,
+    )
+)
 
 
 @pytest.fixture(scope="module")
@@ -81,12 +88,49 @@ def test_a_later_night_gets_over_what_passes_at_each_endpoint(twins, trouble):
 @pytest.mark.parametrize("template", WRITES)
 @pytest.mark.parametrize("trouble", [PASSING[0], PASSING[2], PASSING[-2]], ids=named)
 def test_lost_answers_are_settled_by_a_night_that_meets_a_fault_too(twins, template, trouble):
-    reads = {template: read for template, read in zip(WRITES, READS_BACK, strict=True)}
-    points = met_by(trouble, [reads[template]])
+    points = met_by(trouble, [READ_BACK[template]])
     assert twins.try_day(points, lost=Point(LOST, template)) == []
 
 
-READS_BACK = (
-    "POST /crm/v3/objects/{type}/batch/read",
-    "POST /services/data/{v}/composite/sobjects/{sobject}",
+REFUSED = (
+    (WRITES[0], "VALIDATION_ERROR"),
+    (WRITES[1], "FIELD_CUSTOM_VALIDATION_EXCEPTION"),
 )
+
+
+@pytest.mark.parametrize(("template", "code"), REFUSED)
+def test_a_refused_row_stops_nothing_else_and_is_not_sent_again(tmp_path, twin, template, code):
+    with sweep.serve_company(tmp_path) as company:
+        company.faults.plan(Fault(rows=1, code=code), template=template)
+        ending = company.night()
+        assert ending.error is None
+        assert ending.summary["refused"] == 1
+        values = company.our_values()
+        (wrong,) = [key for key, fields in twin.values.items() if values[key] != fields]
+        assert wrong[0] == sweep.system_of(template)
+
+        company.hubspot.log.clear()
+        company.salesforce.log.clear()
+        again = company.night()
+        assert again.summary["written"] == {"hubspot": {}, "salesforce": {}}
+        assert not set(company.requests()) & set(WRITES)
+        assert company.our_values() == values
+
+
+def test_a_row_that_stays_locked_all_night_is_written_by_the_next(tmp_path, twin):
+    points = [Point(Trouble("a lock", Fault(rows=1), times=4), WRITES[1])]
+    with sweep.serve_company(tmp_path) as company:
+        assert list(sweep.meet(company, points)) == []
+        assert company.our_values() != twin.values
+        assert company.night().error is None
+        assert list(sweep.differences(company, points, twin)) == []
+
+
+def test_a_change_that_the_index_shows_late_is_read_by_the_next_night(twins):
+    hubspot = twins.troubled.hubspot
+    hubspot.index_lag = 10 * 60 * 1000
+    twins.try_day(())
+    assert twins.troubled.our_values() != twins.quiet.our_values()
+    hubspot.index_lag = 0
+    twins.try_day(())
+    assert twins.troubled.our_values() == twins.quiet.our_values()

@@ -174,12 +174,9 @@ def test_a_contact_erased_at_the_vendor_is_gone_after_a_full_read_and_so_is_what
     place.now += HOUR
     place.pull("hubspot", is_full=True)
     assert len(place.live("hubspot", "contact")) == 3
-    [(deleted, gone_at, email)] = stored(
-        place,
-        f"SELECT _is_deleted, _gone_at, email FROM mirror_hubspot_contact WHERE _record_id = {own}",
-    )
-    assert (bool(deleted), email) == (True, None)
-    assert gone_at
+    assert stored(
+        place, "SELECT _record_id, email FROM mirror_hubspot_contact WHERE _gone_at > ''"
+    ) == [(own, None)]
     assert not any("ada@x.test" in state for (state,) in stored(place, STATES))
     assert any("1@x.test" in state for (state,) in stored(place, STATES))
 
@@ -326,8 +323,8 @@ def test_counts_that_agree_cost_one_call_in_salesforce_and_one_per_object_in_hub
     for system in ("hubspot", "salesforce"):
         place.pull(system)
     place.now += 6 * DAY
-    place.pull("hubspot")
     place.pull("salesforce")
     assert place.calls("salesforce")["GET /services/data/{v}/limits/recordCount"] == 1
     assert place.calls("salesforce")["GET /services/data/{v}/query"] == 0
+    place.pull("hubspot")
     assert place.calls("hubspot")["POST /crm/v3/objects/{type}/search"] == 12

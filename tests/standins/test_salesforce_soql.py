@@ -112,6 +112,27 @@ def test_offsets_in_a_literal_name_the_same_moment(org, http):
     assert names(http, "CreatedDate = 2026-03-01T07:00:00-05:00") == "A"
 
 
+def test_the_object_of_queues_bears_the_name_of_a_clause(http):
+    assert rows(http, "SELECT Id FROM Group ORDER BY Id") == rows(
+        http, "SELECT Id FROM Group g ORDER BY Id"
+    )
+    counts = rows(http, "SELECT Type, COUNT(Id) amount FROM Group GROUP BY Type")
+    assert sum(row["amount"] for row in counts) == len(rows(http, "SELECT Id FROM Group"))
+    assert ask(http, "SELECT Id FROM GROUP BY Type").status_code == 400
+
+
+def test_the_identity_that_a_login_names_is_on_this_machine(http):
+    form = {"grant_type": "client_credentials"}
+    key = ("standin-client", "standin-secret")
+    told = requests.post(
+        f"{http.base}/services/oauth2/token", data=form, auth=key, timeout=10
+    ).json()
+    assert told["id"].startswith(f"{http.base}/id/00D")
+    said = http.get(told["id"]).json()
+    assert said["id"] == told["id"]
+    assert told["id"].endswith(said["user_id"])
+
+
 def test_pages_follow_the_locator_until_done_and_show_each_row_once(org, http):
     for n in range(450):
         lead(org, f"L{n:03d}")

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agreement.policy import RewardRules
-from transforms.ledger import HOUSE, account_balances, held, payables, payroll_due, with_accounts
+from agreement.terms import HOUSE
+from transforms.ledger import account_balances, held, payables, payroll_due, with_accounts
 from transforms.rewards import Extras, desired, multiplier, pool_minor, postings_due
 
 RULES = RewardRules(

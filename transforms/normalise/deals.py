@@ -2,7 +2,6 @@
 
 import pandas as pd
 
-from agreement.errors import BadInput
 from agreement.frames import DataFrame, DealRecords, Memberships, Rates, as_utc
 from transforms.normalise.mirrors import flags, long_ids, texts
 from transforms.normalise.people import first_associated
@@ -100,21 +99,17 @@ def memberships(
     return Memberships.validate(ordered, lazy=True)
 
 
-def company_currency(currency_type_mirror: pd.DataFrame, organization_mirror: pd.DataFrame) -> str:
+def company_currency(
+    currency_type_mirror: pd.DataFrame, organization_mirror: pd.DataFrame
+) -> str | None:
     """Name the company's currency: the corporate one, else the organization's default.
 
-    Raises:
-        BadInput: Salesforce shows neither.
+    None when Salesforce shows neither.
     """
     corporate = texts(currency_type_mirror, "IsoCode")[flags(currency_type_mirror, "IsCorporate")]
     default = texts(organization_mirror, "DefaultCurrencyIsoCode")
     named = pd.concat([corporate, default]).dropna()
-    if named.empty:
-        raise BadInput(
-            "salesforce: the company's currency is not readable. Grant the integration user read "
-            "access to Organization (View Setup and Configuration)"
-        )
-    return str(named.iloc[0])
+    return None if named.empty else str(named.iloc[0])
 
 
 def currency_digits(currency_type_mirror: pd.DataFrame) -> dict[str, int]:

@@ -1,0 +1,135 @@
+"""Reward periods: the credit behind postings, calculations, closed periods, and who did what.
+
+Revision ID: 0004
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from connectors.store.columns import TEXT, Instant, Json
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+_APPEND_ONLY = {"reward_credit": "line", "period": "period", "approval": "number"}
+_CLOSED = "period is closed: post to the open one"
+
+
+def upgrade() -> None:
+    _create_tables()
+    is_sqlite = op.get_bind().dialect.name == "sqlite"
+    for statement in _sqlite_guards() if is_sqlite else _postgresql_guards():
+        op.execute(statement)
+
+
+def downgrade() -> None:
+    is_postgresql = op.get_bind().dialect.name == "postgresql"
+    on = " ON posting" if is_postgresql else ""
+    op.execute(f"DROP TRIGGER posting_into_open_period{on}")
+    for table in (*_APPEND_ONLY, "calculation"):
+        op.drop_table(table)
+    if is_postgresql:
+        op.execute("DROP FUNCTION rewards_are_append_only()")
+        op.execute("DROP FUNCTION period_is_open()")
+
+
+def _sqlite_guards() -> list[str]:
+    guards = []
+    for table, key in _APPEND_ONLY.items():
+        refuse = f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+        guards += [
+            f"CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table} {refuse}",
+            f"CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} {refuse}",
+            f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} WHEN EXISTS "
+            f"(SELECT 1 FROM {table} WHERE {key} = NEW.{key}) {refuse}",  # noqa: S608
+        ]
+    return [
+        *guards,
+        "CREATE TRIGGER posting_into_open_period BEFORE INSERT ON posting WHEN EXISTS "
+        "(SELECT 1 FROM period WHERE period = NEW.posting_period) "
+        f"BEGIN SELECT RAISE(ABORT, '{_CLOSED}'); END",
+    ]
+
+
+def _postgresql_guards() -> list[str]:
+    guards = [
+        "CREATE FUNCTION rewards_are_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$",
+        "CREATE FUNCTION period_is_open() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN IF EXISTS (SELECT 1 FROM period WHERE period = NEW.posting_period) THEN "
+        f"RAISE EXCEPTION '{_CLOSED}'; END IF; RETURN NEW; END $$",
+        "CREATE TRIGGER posting_into_open_period BEFORE INSERT ON posting "
+        "FOR EACH ROW EXECUTE FUNCTION period_is_open()",
+    ]
+    for table in _APPEND_ONLY:
+        run = "EXECUTE FUNCTION rewards_are_append_only()"
+        guards += [
+            f"CREATE TRIGGER {table}_no_change BEFORE UPDATE OR DELETE ON {table} "
+            f"FOR EACH ROW {run}",
+            f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "
+            f"FOR EACH STATEMENT {run}",
+        ]
+    return guards
+
+
+def _create_tables() -> None:
+    op.create_table(
+        "reward_credit",
+        sa.Column("line", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("posting_period", TEXT, nullable=False),
+        sa.Column("computed_for", TEXT, nullable=False),
+        sa.Column("deal_id", TEXT, nullable=False),
+        sa.Column("team", TEXT, nullable=False),
+        sa.Column("credit_minor", sa.BigInteger(), nullable=False),
+        sa.Column("record_id", TEXT, nullable=False),
+        sa.Column("closed_on", TEXT, nullable=False),
+        sa.Column("currency", TEXT, nullable=False),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("company_minor", sa.BigInteger(), nullable=False),
+        sa.Column("run_id", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("line", name="pk_reward_credit"),
+    )
+    op.create_index(
+        "ix_reward_credit_computed_for_deal_id_team",
+        "reward_credit",
+        ["computed_for", "deal_id", "team"],
+    )
+    op.create_table(
+        "calculation",
+        sa.Column("period", TEXT, nullable=False),
+        sa.Column("run_id", TEXT, nullable=False),
+        sa.Column("as_of", Instant(), nullable=False),
+        sa.Column("terms", Json(), nullable=False),
+        sa.Column("evidence", Json(), nullable=False),
+        sa.PrimaryKeyConstraint("period", name="pk_calculation"),
+    )
+    op.create_table(
+        "period",
+        sa.Column("period", TEXT, nullable=False),
+        sa.Column("terms", Json(), nullable=False),
+        sa.Column("evidence", Json(), nullable=False),
+        sa.Column("content_hash", TEXT, nullable=False),
+        sa.Column("entry_count", sa.BigInteger(), nullable=False),
+        sa.Column("ledger_head", TEXT, nullable=False),
+        sa.Column("closed_at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("period", name="pk_period"),
+    )
+    op.create_table(
+        "approval",
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("period", TEXT, nullable=False),
+        sa.Column("act", TEXT, nullable=False),
+        sa.Column("person", TEXT, nullable=False),
+        sa.Column("is_verified", sa.Boolean(), nullable=False),
+        sa.Column("content_hash", TEXT, nullable=False),
+        sa.Column("done_at", Instant(), nullable=False),
+        sa.Column("previous_hash", TEXT, nullable=False),
+        sa.Column("entry_hash", TEXT, nullable=False),
+        sa.CheckConstraint(
+            "act IN ('proposed', 'approved', 'closed', 'exported', 'paid')",
+            name="ck_approval_act",
+        ),
+        sa.PrimaryKeyConstraint("number", name="pk_approval"),
+    )
