@@ -9,7 +9,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 180
 
-.PHONY: demo test test-all check bench sweep bench-clients interop constraints clean
+.PHONY: demo test test-all check bench sweep bench-clients bench-pull interop constraints clean
 
 demo: $(STAMP)  ## two local CRMs with a seeded company, the night twice, a scoreboard page
 	$(BIN)/tandem demo --out out
@@ -31,6 +31,9 @@ bench: $(BENCH)/.installed  ## figures, beside peers that live in an environment
 
 bench-clients: $(STAMP)  ## CPU of our pulls beside the official clients' own
 	$(BIN)/python -m benchmarks.clients
+
+bench-pull: $(STAMP)  ## calls, time and memory of a first load, a changed and a quiet night at full size
+	$(BIN)/python -m benchmarks.pull
 
 interop: $(STAMP)  ## both stand-ins and our SOQL against clients that others wrote; needs Node.js 20
 	cd tests/interop && npm install --no-package-lock --no-audit --no-fund --silent

@@ -230,6 +230,22 @@ class Crosswalk(Table):
     since: Utc
 
 
+class Links(Table):
+    """One row per HubSpot contact and Salesforce person that matching takes for one human.
+
+    `decision` is `link` or `review`; `score` is the share of such pairs that are right. Rows of one
+    human have one `cluster_id`; only duplicates inside a system are linked more than once.
+    """
+
+    hubspot_id: str
+    salesforce_id: str
+    score: float
+    rule: str
+    decision: str
+    cluster_id: str
+    evidence: str
+
+
 # Lifecycle and clocks ----------------------------------------------------------------------------
 
 
@@ -474,6 +490,35 @@ class Postings(Table):
     reward_minor: int
     debit: str
     credit: str
+
+
+class StatementLines(Table):
+    """One row per line of a statement; the lines of one add up to what it adds to the balance.
+
+    `section` is earned, correction, released, advanced or paid; `what` is share, cap_excess,
+    pool_held, spiff or the component. A share names its deal: `credit_minor` is the change of the
+    team's credit in it, `exact` what follows from it in minor units, as text of four decimals, and
+    `rounding` what is added to make `reward_minor` whole. `rate`, `multiplier` and `part` (the
+    member's of the team) are exact fractions as text.
+    """
+
+    section: str
+    computed_for: str
+    what: str
+    team: str = _may_miss()
+    record_id: str = _may_miss()
+    closed_on: str = _may_miss()
+    currency: str = _may_miss()
+    amount_minor: pd.Int64Dtype = _may_miss()
+    exchange_rate: str = _may_miss()
+    company_minor: pd.Int64Dtype = _may_miss()
+    credit_minor: pd.Int64Dtype = _may_miss()
+    rate: str = _may_miss()
+    multiplier: str = _may_miss()
+    part: str = _may_miss()
+    exact: str = _may_miss()
+    rounding: str = _may_miss()
+    reward_minor: int
 
 
 class Funnel(Table):

@@ -1,4 +1,4 @@
-"""What decides a period's pool besides its deals: frozen when the period closes (rules.md 3, W9)."""
+"""What decides a period's pool besides its deals; frozen when the period closes (W9)."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta

@@ -7,6 +7,7 @@ and the next night ends there. Nothing is lost, nothing is written twice, nothin
 tests in `tests/flows` put each fault once at each distinct endpoint.
 """
 
+import multiprocessing
 import os
 import tempfile
 import time
@@ -501,7 +502,9 @@ def main() -> int:
     """Sweep every request of a first night, without and with bulk jobs; hours on two cores."""
     started = time.perf_counter()
     done, wrong = 0, 0
-    with ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
+    # Spawned: a copy of this process would hold locks of threads that it does not have.
+    spawned = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=spawned) as pool:
         for is_bulk in (False, True):
             with tempfile.TemporaryDirectory() as folder:
                 points = every_point(watch_undisturbed(Path(folder), is_bulk=is_bulk))

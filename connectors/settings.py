@@ -49,6 +49,8 @@ class Settings(BaseSettings):
     tandem_database_url: SecretStr | None = None
     tandem_agreement: Path | None = None
     tandem_webhook_url: SecretStr | None = None
+    tandem_participants: Path | None = None
+    tandem_approvers: SecretStr | None = None
 
     hubspot_access_token: SecretStr | None = None
     hubspot_base_url: str = "https://api.hubapi.com"

@@ -105,7 +105,7 @@ class Budget:
 
     def __init__(self, system: str, limit: int | None = None) -> None:
         self.system, self.limit, self.spent = system, limit, 0
-        self._most = limit
+        self._answered = 0
         self._share: Decimal | None = None
         self._reserve = Decimal(0)
         self._lock = threading.Lock()
@@ -118,13 +118,18 @@ class Budget:
         self._share, self._reserve = share, reserve
 
     def learn(self, quota: int, left: int) -> None:
-        """Take over what the vendor says of its daily quota, and how much of it is left."""
+        """Take over what the vendor says, with an answer, of its daily quota and what is left.
+
+        Requests under way may be in that already or not, and answers come in any order: what is
+        left is counted low rather than high.
+        """
         if self._share is None:
             return
         with self._lock:
-            limits = [int(quota * self._share), self.spent + left - int(quota * self._reserve)]
-            if self._most is not None:
-                limits.append(self._most)
+            known = self._answered + 1
+            limits = [int(quota * self._share), known + left - int(quota * self._reserve)]
+            if self.limit is not None:
+                limits.append(self.limit)
             self.limit = max(0, min(limits))
 
     def spend(self) -> None:
@@ -141,6 +146,11 @@ class Budget:
                     "The next run goes on where this one stopped.",
                 )
             self.spent += 1
+
+    def settle(self) -> None:
+        """Count one request as answered, however it went."""
+        with self._lock:
+            self._answered += 1
 
 
 class Again(Exception):
@@ -202,7 +212,7 @@ class Road:
             for lane in lanes:
                 self.pacers[lane].wait()
             try:
-                return send()
+                return self._sent(send)
             except Again as again:
                 wait = self._wait_before(attempt, again, is_repeatable=is_repeatable)
                 if wait is None:
@@ -211,6 +221,12 @@ class Road:
                     for lane in lanes:
                         self.pacers[lane].pause(wait)
                 self._sleep(wait)
+
+    def _sent(self, send: Callable[[], T]) -> T:
+        try:
+            return send()
+        finally:
+            self.budget.settle()
 
     def _wait_before(self, attempt: int, again: Again, *, is_repeatable: bool) -> float | None:
         if attempt >= self.attempts or not (is_repeatable or again.is_refused):

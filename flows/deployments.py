@@ -4,13 +4,13 @@ Only this file imports Prefect; the command line answers without it.
 """
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 from prefect import flow, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
+from pydantic import AwareDatetime
 
 from agreement.errors import VendorUnavailable
 from flows.night import Mode, night
@@ -60,7 +60,7 @@ def _task_name(work: Callable[..., Any], arguments: tuple[Any, ...]) -> str:
     persist_result=False,
 )
 def nightly_sync(
-    mode: Mode = "plan", is_full: bool = False, as_of: datetime | None = None
+    mode: Mode = "plan", is_full: bool = False, as_of: AwareDatetime | None = None
 ) -> dict[str, Any]:
     """Pull both CRMs, reconcile, measure, plan, and (mode apply) write the shared numbers back.
 
@@ -70,5 +70,5 @@ def nightly_sync(
         as_of: the moment that counts as now; empty means the scheduled start.
     """
     moment = as_of or runtime.flow_run.scheduled_start_time
-    with open_run(as_of=moment, is_full=is_full) as run:
+    with open_run(as_of=moment, is_scheduled=as_of is None, is_full=is_full) as run:
         return night(run, mode, stage=as_task)

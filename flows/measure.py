@@ -1,6 +1,6 @@
 """Measure: what both teams did, by the clock and by credit, and what it earns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agreement.frames import (
     Bridge,
@@ -21,9 +21,12 @@ from agreement.frames import (
     Touches,
 )
 from agreement.money import minor_digits
-from agreement.periods import period_of
+from agreement.policy import Agreement
+from agreement.terms import Terms
 from connectors.clock import utc_now
+from connectors.participants import read_participants
 from flows.reconcile import Known
+from flows.reward_terms import Facts, Money, RewardsDue, rewards_due, with_frozen_rates
 from flows.run import Run
 from transforms import (
     attribution,
@@ -31,14 +34,16 @@ from transforms import (
     funnel,
     journeys,
     lifecycle,
-    rewards,
     sla,
 )
 
 
 @dataclass(frozen=True)
 class Measures:
-    """Everything the night measures; amounts are whole minor units."""
+    """Everything the night measures; amounts are whole minor units.
+
+    `rewards` are per participant and may name people; `team_rewards` are what a CRM may hold.
+    """
 
     mqls: DataFrame[Mqls]
     handoffs: DataFrame[Handoffs]
@@ -52,8 +57,10 @@ class Measures:
     shared_credits: DataFrame[Credits]
     pools: DataFrame[Pools]
     rewards: DataFrame[Rewards]
+    team_rewards: DataFrame[Rewards]
     deal_rewards: DataFrame[DealRewards]
     postings: DataFrame[Postings]
+    rewards_due: RewardsDue
     funnel: DataFrame[Funnel]
     rejects: DataFrame[Rejects]
     company_digits: int
@@ -73,15 +80,89 @@ def measure(run: Run, known: Known) -> Measures:
 
 def post_rewards(run: Run, measures: Measures) -> int:
     """Post what the reward ledger lacks, into the open period; give the number of postings."""
-    run.store.post(
-        run.run_id, measures.postings, agreement_version=run.agreement.name, at=utc_now()
+    due = measures.rewards_due
+    return run.store.post(
+        run.run_id,
+        due.postings,
+        agreement_version={
+            period: terms.agreement for period, terms in due.calculation.terms.items()
+        },
+        at=utc_now(),
+        credit=(due.credits, due.posts_into),
+        found=due.found(run.run_id, run.as_of),
     )
-    return len(measures.postings)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What one agreement version makes of the records."""
+
+    mqls: DataFrame[Mqls]
+    handoffs: DataFrame[Handoffs]
+    status: DataFrame[HandoffStatus]
+    touches: DataFrame[Touches]
+    deals: DataFrame[Deals]
+    deal_people: DataFrame[DealPeople]
+    paths: DataFrame[PathTouches]
+    credits: DataFrame[Credits]
+    shared_credits: DataFrame[Credits]
+    rejects: DataFrame[Rejects]
+
+    @property
+    def facts(self) -> Facts:
+        """Give the part that rewards stand on."""
+        return Facts(self.deals, self.status, self.deal_people, self.shared_credits)
 
 
 def compute(run: Run, known: Known) -> Measures:
     """Do the pure part of measuring; nothing is saved."""
-    agreement, now = run.agreement, run.as_of
+    agreement = run.agreement
+    frozen = {
+        period: Terms.model_validate(closed.terms)
+        for period, closed in run.store.closed_periods().items()
+    }
+    known = replace(known, rates=with_frozen_rates(known.rates, frozen))
+    read = _read(run, known, agreement)
+    digits = known.digits.get(known.company_currency, minor_digits(known.company_currency))
+    due = rewards_due(
+        run.store,
+        agreement,
+        read_participants(run.settings.tandem_participants),
+        Money(known.company_currency, digits, known.rates),
+        run.as_of,
+        lambda version: (
+            (read if version.name == agreement.name else _read(run, known, version)).facts
+        ),
+    )
+    earned = due.calculation
+    return Measures(
+        mqls=read.mqls,
+        handoffs=read.handoffs,
+        status=read.status,
+        bridge=bridge.bridge(
+            read.mqls, read.handoffs, known.crosswalk, known.people, agreement.definitions
+        ),
+        touches=read.touches,
+        deals=read.deals,
+        deal_people=read.deal_people,
+        paths=read.paths,
+        credits=read.credits,
+        shared_credits=read.shared_credits,
+        pools=earned.pools,
+        rewards=earned.rewards,
+        team_rewards=earned.team_rewards,
+        deal_rewards=earned.deal_rewards,
+        postings=due.postings,
+        rewards_due=due,
+        funnel=funnel.funnel(known.people, known.crosswalk, read.deals, read.deal_people),
+        rejects=read.rejects,
+        company_digits=digits,
+    )
+
+
+def _read(run: Run, known: Known, agreement: Agreement) -> _Read:
+    """Read clocks, touches, deals and credit as one agreement version does."""
+    now = run.as_of
     mqls = lifecycle.mqls(known.stage_changes, known.crosswalk, agreement.definitions)
     handoffs = lifecycle.handoffs(
         mqls,
@@ -115,30 +196,6 @@ def compute(run: Run, known: Known) -> Measures:
     paths = journeys.paths(touches, deal_people, deals, window_days)
     credits = attribution.credits(paths, deals, agreement.attribution)
     shared = credits[credits["model"] == agreement.attribution.shared].reset_index(drop=True)
-    digits = known.digits.get(known.company_currency, minor_digits(known.company_currency))
-    pools = rewards.pools(
-        deals, status, deal_people, agreement.rewards, agreement.targets, agreement.effective,
-        agreement.calendar, digits, now,
-    )  # fmt: skip
-    desired = rewards.rewards(pools, shared, deals)
-    return Measures(
-        mqls=mqls,
-        handoffs=handoffs,
-        status=status,
-        bridge=bridge.bridge(mqls, handoffs, known.crosswalk, known.people, agreement.definitions),
-        touches=touches,
-        deals=deals,
-        deal_people=deal_people,
-        paths=paths,
-        credits=credits,
-        shared_credits=shared,
-        pools=pools,
-        rewards=desired,
-        deal_rewards=rewards.deal_rewards(desired, shared, deals),
-        postings=rewards.postings_due(
-            desired, run.store.posted(), period_of(run.as_of, agreement.calendar)
-        ),
-        funnel=funnel.funnel(known.people, known.crosswalk, deals, deal_people),
-        rejects=rejects,
-        company_digits=digits,
+    return _Read(
+        mqls, handoffs, status, touches, deals, deal_people, paths, credits, shared, rejects
     )

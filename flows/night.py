@@ -9,7 +9,7 @@ from flows.merge import merge_shared
 from flows.plan import plan_writes
 from flows.pull import pull
 from flows.reconcile import reconcile
-from flows.run import Run
+from flows.run import Run, enter_into_force
 from flows.say import say_alerts
 from flows.summary import summarise
 
@@ -27,6 +27,9 @@ def night(run: Run, mode: Mode, stage: Stage = call) -> dict[str, Any]:
 
     With mode `plan` nothing is written to a CRM, nothing is posted, and nobody is told anything.
     """
+    run.summary["mode"] = mode
+    if mode == "apply":
+        stage(enter_into_force, run)
     stage(settle, run)
     pulled = {crm.system: stage(pull, run, crm) for crm in run.crms}
     known = stage(reconcile, run)

@@ -8,8 +8,9 @@ from datetime import datetime
 
 from pydantic import SecretStr
 
-from agreement.errors import TandemError
-from agreement.policy import Agreement, load_agreement
+from agreement.errors import BadInput, TandemError
+from agreement.policy import Agreement, Holidays, load_agreement
+from agreement.records import instant_text
 from connectors import alerts
 from connectors.clock import utc_now
 from connectors.crm import Crm
@@ -19,6 +20,9 @@ from connectors.settings import Settings, load_settings
 from connectors.store import Store
 
 log = logging.getLogger(__name__)
+
+# Years around an agreement's first day for which its holidays are kept.
+_YEARS = 20
 
 Tell = Callable[[str, str, str, SecretStr | None], None]
 Connect = Callable[[Settings], tuple[HubSpot, Salesforce]]
@@ -66,6 +70,7 @@ def open_run(
     settings: Settings | None = None,
     *,
     as_of: datetime | None = None,
+    is_scheduled: bool = False,
     is_full: bool = False,
     tell: Tell = alerts.deliver,
     connect_by: Connect = connect,
@@ -73,6 +78,8 @@ def open_run(
     """Open a run: agreement, store, lock, both CRMs; record how it ended, also when it failed.
 
     The agreement is read first, so that a fault in it costs no call. One run writes at a time.
+    A scheduled moment that a later night has overtaken becomes that night's, since time does not go
+    back.
     `connect_by` is for callers that want another pace or patience than the vendors' limits ask for.
     """
     settings = settings or load_settings()
@@ -81,7 +88,9 @@ def open_run(
     started_at = utc_now()
     moment = as_of or started_at
     with closing(Store.open(settings.database_url)) as store, store.hold_lock():
-        keep_agreement(store, agreement, moment)
+        agreement = with_kept_holidays(store, agreement)
+        if is_scheduled:
+            moment = max(moment, store.last_applied_as_of() or moment)
         run_id = store.start_run(
             as_of=moment, agreement_version=agreement.name, started_at=started_at
         )
@@ -94,19 +103,43 @@ def open_run(
         store.end_run(run_id, result="done", summary=run.summary, ended_at=utc_now())
 
 
-def keep_agreement(store: Store, agreement: Agreement, as_of: datetime) -> None:
-    """Store the agreement version with its expanded holidays.
+def with_kept_holidays(store: Store, agreement: Agreement) -> Agreement:
+    """Give the agreement with its holidays as plain days: those kept at its first use, if any.
 
-    So that a library update cannot move history.
+    So that an update of the holidays library cannot move history.
     """
-    years = range(agreement.effective.year - 1, as_of.year + 3)
-    content: Mapping[str, object] = agreement.model_dump(mode="json")
-    store.keep_agreement(
-        version=agreement.name,
-        digest=agreement.digest,
-        effective=agreement.effective,
+    days = store.agreement_holidays(agreement.name)
+    if not days:
+        year = agreement.effective.year
+        days = agreement.calendar.holidays.expand(range(year - _YEARS, year + _YEARS))
+    known = {"digest": agreement.digest, "name": agreement.name}
+    calendar = agreement.calendar.model_copy(update={"holidays": Holidays(extra=days)})
+    fixed = agreement.model_copy(update={"calendar": calendar})
+    fixed.__dict__.update(known)
+    return fixed
+
+
+def enter_into_force(run: Run) -> None:
+    """Keep the agreement version with its holidays, now that it is about to be executed.
+
+    Raises:
+        AgreementError: the version was used before with other content.
+        BadInput: the run's moment lies before the last applied one. Going back would reverse what
+            was posted since, and write old figures over newer ones.
+    """
+    last = run.store.last_applied_as_of()
+    if last and run.as_of < last:
+        raise BadInput(
+            f"{instant_text(run.as_of)} is before the last applied night, {instant_text(last)}."
+            " Take a later --as-of, or --dry-run to look back"
+        )
+    content: Mapping[str, object] = run.agreement.model_dump(mode="json")
+    run.store.keep_agreement(
+        version=run.agreement.name,
+        digest=run.agreement.digest,
+        effective=run.agreement.effective,
         content=content,
-        holidays=agreement.calendar.holidays.expand(years),
+        holidays=run.agreement.calendar.holidays.extra,
     )
 
 

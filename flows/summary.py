@@ -56,8 +56,7 @@ def summarise(
         "credit_by_channel_minor": _sums(credited, "channel", "credit_minor"),
         "pools": measures.pools.to_dict("records"),
         "pool_minor": int(measures.pools["pool_minor"].sum()),
-        "rewards_minor": int(measures.rewards["reward_minor"].sum()),
-        "reward_by_participant_minor": _sums(measures.rewards, "participant", "reward_minor"),
+        **_rewards(measures),
         "rejects": measures.rejects.to_dict("records"),
         "plan_id": plan.plan_id,
         "planned": planned_counts(plan),
@@ -70,6 +69,21 @@ def summarise(
     }
     run.summary.update(summary)
     return summary
+
+
+def _rewards(measures: Measures) -> dict[str, Any]:
+    """Give what the pools are split into: by component over all, by team never by person.
+
+    `pool`, `pool_held` and `cap_excess` add up to the pool; spiffs stand on top.
+    """
+    parts = _sums(measures.rewards, "component", "reward_minor")
+    spiffs = parts.pop("spiff", 0)
+    return {
+        "rewards_minor": sum(parts.values()),
+        "reward_by_component_minor": parts,
+        "reward_by_participant_minor": _sums(measures.team_rewards, "participant", "reward_minor"),
+        "spiffs_minor": spiffs,
+    }
 
 
 def left_out(plan: Plan) -> dict[str, Any]:

@@ -328,10 +328,14 @@ def shared_writes(merged: DataFrame[Merged], ownership: Sequence[SharedField]) -
 def agreed_bases(
     merged: DataFrame[Merged], ownership: Sequence[SharedField]
 ) -> DataFrame[Bases]:  # fmt: skip
-    """Give what both sides hold and agree on; two blanks need no base, they decide the same."""
+    """Give what both sides hold and agree on.
+
+    Two blanks need no base, since they decide the same; they are given where there was one, so that
+    it ends.
+    """
     rules = {shared.name: rule_of(shared) for shared in ownership}
-    is_known = merged["hubspot_value"].notna() | merged["salesforce_value"].notna()
-    rows = merged[(merged["outcome"] == "agreed") & is_known]
+    is_blank = merged["hubspot_value"].isna() & merged["salesforce_value"].isna()
+    rows = merged[(merged["outcome"] == "agreed") & (merged["has_base"] | ~is_blank)]
     return Bases.validate(
         pd.DataFrame(
             {

@@ -286,27 +286,38 @@ def _split_pool(pool_by_period: pd.Series, credit: pd.DataFrame) -> pd.DataFrame
 
 
 def _split_teams(shares: pd.DataFrame, teams: Split) -> pd.DataFrame:
-    """Split each team's share again over its members by their weights, ties by member id."""
+    """Split each team's share over its members; what somebody earns in two teams adds up."""
+    both = member_shares(shares, teams)
+    return both.groupby(["computed_for", "participant"], as_index=False)["minor"].sum()
+
+
+def member_shares(shares: pd.DataFrame, teams: Split) -> pd.DataFrame:
+    """Split each team's share again over its members by their weights, ties by member id.
+
+    Takes `computed_for`, `participant`, `minor`; gives `computed_for`, `team`, `participant`,
+    `minor`. Whoever is no team with members keeps the share, as its own team.
+    """
     members = pd.DataFrame(
         [
             (team, member, weight)
             for team, weights in teams.items()
             for member, weight in sorted(weights.items())
         ],
-        columns=["participant", "member", "weight"],
-    )
-    is_team = shares["participant"].isin(members["participant"])
+        columns=["team", "participant", "weight"],
+    ).astype({"team": "str", "participant": "str"})
+    shares = shares.rename(columns={"participant": "team"})
+    is_team = shares["team"].isin(members["team"])
     of_teams = shares[is_team].reset_index(drop=True)
-    rows = of_teams.assign(place=of_teams.index).merge(members, on="participant")
-    rows = rows.sort_values(["place", "member"], ignore_index=True)
+    rows = of_teams.assign(place=of_teams.index).merge(members, on="team")
+    rows = rows.sort_values(["place", "participant"], ignore_index=True)
     minor = split_by_group(
         of_teams["minor"].to_numpy(dtype=np.int64),
-        rows["place"].to_numpy(),
+        rows["place"].to_numpy(dtype=np.int64),
         rows["weight"].to_numpy(dtype=np.int64),
     )
-    split = rows.assign(participant=rows["member"], minor=minor)
-    both = pd.concat([shares[~is_team], split[["computed_for", "participant", "minor"]]])
-    return both.groupby(["computed_for", "participant"], as_index=False)["minor"].sum()
+    columns = ["computed_for", "team", "participant", "minor"]
+    alone = shares[~is_team].assign(participant=shares["team"])[columns]
+    return pd.concat([alone, rows.assign(minor=minor)[columns]], ignore_index=True)
 
 
 def _components(shares: pd.DataFrame, periods: pd.Index, extras: Extras) -> DataFrame[Rewards]:
@@ -427,9 +438,7 @@ def credit_changes(
     period, deal and team.
     """
     keys = ["computed_for", "deal_id", "team"]
-    back = standing.assign(
-        credit_minor=-standing["credit_minor"], amount_minor=0, company_minor=0
-    )
+    back = standing.assign(credit_minor=-standing["credit_minor"], amount_minor=0, company_minor=0)
     both = pd.concat([wanted, back[list(RewardCredits.to_schema().columns)]], ignore_index=True)
     change = both.groupby(keys)["credit_minor"].transform("sum")
     rows = both.assign(credit_minor=change)[change != 0].drop_duplicates(keys)

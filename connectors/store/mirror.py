@@ -348,6 +348,11 @@ def archived_ids(connection: Connection, mirror: Mirror) -> list[str]:
     return list(connection.scalars(query.order_by(table.c._record_id)))
 
 
+def count_versions(connection: Connection) -> int:
+    """Count all states of all records that were new when we saw them."""
+    return connection.scalar(select(func.count()).select_from(mirror_version)) or 0
+
+
 def count_live(
     connection: Connection, mirror: Mirror, until: datetime | None
 ) -> tuple[int, datetime | None]:

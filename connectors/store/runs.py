@@ -78,6 +78,17 @@ def last_runs(connection: Connection, count: int) -> list[RunRow]:
     return [RunRow(*row) for row in connection.execute(query)]
 
 
+def last_applied_as_of(connection: Connection) -> datetime | None:
+    """Give the latest moment whose night was applied to its end; None before the first."""
+    query = select(run.c.as_of, run.c.summary).where(run.c.result == "done")
+    moments = [
+        row.as_of
+        for row in connection.execute(query.order_by(run.c.as_of.desc()))
+        if row.summary and row.summary.get("mode") == "apply"
+    ]
+    return moments[0] if moments else None
+
+
 def find_run(connection: Connection, run_id: str) -> RunRow | None:
     """Give one run; None when there is none of this id."""
     columns = [run.c[name] for name in RunRow.__dataclass_fields__]

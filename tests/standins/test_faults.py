@@ -237,7 +237,7 @@ def test_a_bulk_job_fails_after_some_rows(salesforce):
 
 
 def test_the_id_of_a_deleted_job_is_not_given_again(salesforce):
-    org, _, ask = salesforce
+    _, _, ask = salesforce
     order = {"object": "Account", "operation": "update"}
     first = ask("POST", f"{DATA}/jobs/ingest", json=order).json()["id"]
     ask("DELETE", f"{DATA}/jobs/ingest/{first}")

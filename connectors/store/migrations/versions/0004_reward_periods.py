@@ -14,14 +14,46 @@ branch_labels = None
 depends_on = None
 
 _APPEND_ONLY = {"reward_credit": "line", "period": "period", "approval": "number"}
-_CLOSED = "period is closed: post to the open one"
+
+_SQLITE_GUARDS = (
+    "CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table} "
+    "BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END",
+    "CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} "
+    "BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END",
+    "CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} "
+    "WHEN EXISTS (SELECT 1 FROM {table} WHERE {key} = NEW.{key}) "
+    "BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END",
+)
+_POSTGRESQL_GUARDS = (
+    "CREATE TRIGGER {table}_no_change BEFORE UPDATE OR DELETE ON {table} "
+    "FOR EACH ROW EXECUTE FUNCTION rewards_are_append_only()",
+    "CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "
+    "FOR EACH STATEMENT EXECUTE FUNCTION rewards_are_append_only()",
+)
+_SQLITE_OPEN = (
+    "CREATE TRIGGER posting_into_open_period BEFORE INSERT ON posting "
+    "WHEN EXISTS (SELECT 1 FROM period WHERE period = NEW.posting_period) "
+    "BEGIN SELECT RAISE(ABORT, 'period is closed: post to the open one'); END",
+)
+_POSTGRESQL_OPEN = (
+    "CREATE FUNCTION rewards_are_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+    "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$",
+    "CREATE FUNCTION period_is_open() RETURNS trigger LANGUAGE plpgsql AS "
+    "$$ BEGIN IF EXISTS (SELECT 1 FROM period WHERE period = NEW.posting_period) "
+    "THEN RAISE EXCEPTION 'period is closed: post to the open one'; END IF; RETURN NEW; END $$",
+    "CREATE TRIGGER posting_into_open_period BEFORE INSERT ON posting "
+    "FOR EACH ROW EXECUTE FUNCTION period_is_open()",
+)
 
 
 def upgrade() -> None:
     _create_tables()
     is_sqlite = op.get_bind().dialect.name == "sqlite"
-    for statement in _sqlite_guards() if is_sqlite else _postgresql_guards():
+    for statement in _SQLITE_OPEN if is_sqlite else _POSTGRESQL_OPEN:
         op.execute(statement)
+    for table, key in _APPEND_ONLY.items():
+        for guard in _SQLITE_GUARDS if is_sqlite else _POSTGRESQL_GUARDS:
+            op.execute(guard.replace("{table}", table).replace("{key}", key))
 
 
 def downgrade() -> None:
@@ -33,45 +65,6 @@ def downgrade() -> None:
     if is_postgresql:
         op.execute("DROP FUNCTION rewards_are_append_only()")
         op.execute("DROP FUNCTION period_is_open()")
-
-
-def _sqlite_guards() -> list[str]:
-    guards = []
-    for table, key in _APPEND_ONLY.items():
-        refuse = f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-        guards += [
-            f"CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table} {refuse}",
-            f"CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} {refuse}",
-            f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} WHEN EXISTS "
-            f"(SELECT 1 FROM {table} WHERE {key} = NEW.{key}) {refuse}",  # noqa: S608
-        ]
-    return [
-        *guards,
-        "CREATE TRIGGER posting_into_open_period BEFORE INSERT ON posting WHEN EXISTS "
-        "(SELECT 1 FROM period WHERE period = NEW.posting_period) "
-        f"BEGIN SELECT RAISE(ABORT, '{_CLOSED}'); END",
-    ]
-
-
-def _postgresql_guards() -> list[str]:
-    guards = [
-        "CREATE FUNCTION rewards_are_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$",
-        "CREATE FUNCTION period_is_open() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN IF EXISTS (SELECT 1 FROM period WHERE period = NEW.posting_period) THEN "
-        f"RAISE EXCEPTION '{_CLOSED}'; END IF; RETURN NEW; END $$",
-        "CREATE TRIGGER posting_into_open_period BEFORE INSERT ON posting "
-        "FOR EACH ROW EXECUTE FUNCTION period_is_open()",
-    ]
-    for table in _APPEND_ONLY:
-        run = "EXECUTE FUNCTION rewards_are_append_only()"
-        guards += [
-            f"CREATE TRIGGER {table}_no_change BEFORE UPDATE OR DELETE ON {table} "
-            f"FOR EACH ROW {run}",
-            f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "
-            f"FOR EACH STATEMENT {run}",
-        ]
-    return guards
 
 
 def _create_tables() -> None:

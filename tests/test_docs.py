@@ -1,0 +1,67 @@
+"""What the documents say is there: commands, settings, links, deployments."""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from agreement.errors import TandemError
+from connectors.settings import Settings
+from flows.cli import tandem
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def commands(group=tandem, path=()) -> list[str]:
+    found = []
+    for name, command in group.commands.items():
+        is_group = hasattr(command, "commands")
+        found += commands(command, (*path, name)) if is_group else [" ".join((*path, name))]
+    return found
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_is_in_the_readme(command):
+    assert f"tandem {command}" in README
+
+
+@pytest.mark.parametrize("setting", sorted(Settings.model_fields))
+def test_every_setting_is_in_the_readme(setting):
+    assert setting.upper() in README
+
+
+def test_every_exit_code_is_in_the_readme():
+    def codes(error):
+        return {error.exit_code}.union(*(codes(child) for child in error.__subclasses__()))
+
+    for code in codes(TandemError):
+        assert re.search(rf"^\| {code} \|", README, re.MULTILINE), f"exit code {code}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/glossary.md"])
+def test_every_link_to_a_file_leads_somewhere(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
+    assert not [link for link in links if not ((ROOT / page).parent / link).exists()]
+
+
+def test_every_target_in_the_readme_is_in_the_makefile():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in set(re.findall(r"(?:^|`)make ([a-z-]+)", README, re.MULTILINE)):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_every_deployment_calls_a_flow_that_takes_its_parameters():
+    pytest.importorskip("prefect")
+    from flows import deployments
+
+    for entry in yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]:
+        path, name = entry["entrypoint"].split(":")
+        assert (ROOT / path).exists()
+        parameters = inspect.signature(getattr(deployments, name).fn).parameters
+        assert set(entry.get("parameters", {})) <= set(parameters)
+        assert entry["description"]
+        assert all(schedule["slug"] for schedule in entry["schedules"])
