@@ -55,12 +55,16 @@ class PeriodRate(Policy):
 
 
 class Terms(Policy):
-    """The terms of one period; amounts are company minor units, days are of the company's zone."""
+    """The terms of one period; amounts are company minor units, days are of the company's zone.
+
+    `deal_digits` are the minor digits of the currencies that deals are in.
+    """
 
     period: str
     agreement: str
     currency: str
     digits: int
+    zone: str
     first: date
     last: date
     model: str
@@ -70,6 +74,7 @@ class Terms(Policy):
     caps_minor: Mapping[str, int] = Field(default_factory=dict)
     spiffs_minor: Mapping[str, int] = Field(default_factory=dict)
     rates: tuple[PeriodRate, ...] = ()
+    deal_digits: Mapping[str, int] = Field(default_factory=dict)
 
     @property
     def attainment(self) -> dict[str, Fraction]:

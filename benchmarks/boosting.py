@@ -70,7 +70,10 @@ def _questions(
             for is_equal, (yes_up, yes_down) in enumerate(
                 ((up.cumsum(axis=1), down.cumsum(axis=1)), (up, down))
             ):
-                no_up, no_down = up.sum(1, keepdims=True) - yes_up, down.sum(1, keepdims=True) - yes_down
+                no_up, no_down = (
+                    up.sum(1, keepdims=True) - yes_up,
+                    down.sum(1, keepdims=True) - yes_down,
+                )
                 gain = (yes_up**2 / (yes_down + smooth) + no_up**2 / (no_down + smooth)).sum(axis=0)
                 level = int(np.argmax(gain))
                 if gain[level] > best + 1e-9:

@@ -108,9 +108,7 @@ def seen_by(part: Pairs, pair: Trees, inside: Trees, threshold: int) -> Seen:
     within = ~part.is_across
     score = scored(inside, part.levels[within])
     sure = score >= threshold
-    person = clusters(
-        part.left[within][sure], part.right[within][sure], score[sure], part.records
-    )
+    person = clusters(part.left[within][sure], part.right[within][sure], score[sure], part.records)
     own = scored(pair, part.levels[part.is_across])
     kept = own >= WORTH_KEEPING
     left, right = part.left[part.is_across][kept], part.right[part.is_across][kept]
@@ -174,9 +172,7 @@ def main() -> None:
     threshold = duplicate_score(parts, inside)
     halves = [fit(parts[half::2], is_across=True, trees=options.trees) for half in (0, 1)]
     # Each world is scored by the trees that the other half of the worlds made.
-    seen = [
-        seen_by(part, halves[1 - at % 2], inside, threshold) for at, part in enumerate(parts)
-    ]
+    seen = [seen_by(part, halves[1 - at % 2], inside, threshold) for at, part in enumerate(parts)]
     contexts = [fit_context(seen[1 - half :: 2], options.trees // 2) for half in (0, 1)]
     model = {
         "version": 1,

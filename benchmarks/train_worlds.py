@@ -35,7 +35,15 @@ FORMS = {
 FREE = ("gmail.com", "yahoo.com", "hotmail.com", "outlook.com", "icloud.com", "aol.com", "gmx.de",
         "web.de", "live.com", "proton.me", "mail.ru", "orange.fr", "libero.it", "wp.pl")  # fmt: skip
 ROLES = ("info", "sales", "office", "contact", "support", "hello", "admin", "marketing", "team")
-TYPO_FREE = ("gmial.com", "gmai.com", "gmail.co", "hotmial.com", "yaho.com", "outlok.com", "gmal.com")
+TYPO_FREE = (
+    "gmial.com",
+    "gmai.com",
+    "gmail.co",
+    "hotmial.com",
+    "yaho.com",
+    "outlok.com",
+    "gmal.com",
+)
 WORK = ("Systems", "Solutions", "Group", "Partners", "Consulting", "Industries", "Labs", "Energy",
         "Logistics", "Media", "Foods", "Capital", "Health", "Design", "Software", "Engineering",
         "Services", "Technologies", "Holding", "Trading", "Works", "Networks")  # fmt: skip
@@ -109,15 +117,17 @@ def _flat(values: object) -> list[str]:
     return [str(value) for value in values]
 
 
-_ONSETS = "b br c ch d dr f fl g gr h j k kl l m n p pr r s sch st t tr v w z".split()
-_NUCLEI = "a e i o u ai ea ee ie oo ou".split()
-_CODAS = "n r l s t ck m nd rt lk ss x ng".split()
-_ENDS = "er man son sen ov ova ski ini ez berg ton ley wood ard eau ic".split()
+_ONSETS = ["b", "br", "c", "ch", "d", "dr", "f", "fl", "g", "gr", "h", "j", "k", "kl", "l", "m", "n", "p", "pr", "r", "s", "sch", "st", "t", "tr", "v", "w", "z"]
+_NUCLEI = ["a", "e", "i", "o", "u", "ai", "ea", "ee", "ie", "oo", "ou"]
+_CODAS = ["n", "r", "l", "s", "t", "ck", "m", "nd", "rt", "lk", "ss", "x", "ng"]
+_ENDS = ["er", "man", "son", "sen", "ov", "ova", "ski", "ini", "ez", "berg", "ton", "ley", "wood", "ard", "eau", "ic"]
 
 
 def _syllables(rng: np.random.Generator, ends: list[str]) -> str:
     word = "".join(
-        rng.choice(_ONSETS) + rng.choice(_NUCLEI) + (rng.choice(_CODAS) if rng.uniform() < 0.4 else "")
+        rng.choice(_ONSETS)
+        + rng.choice(_NUCLEI)
+        + (rng.choice(_CODAS) if rng.uniform() < 0.4 else "")
         for _ in range(rng.integers(1, 3))
     )
     return (word + str(rng.choice(ends))).capitalize()
@@ -176,13 +186,23 @@ class World:
         for _ in range(count):
             locale = str(rng.choice(self.locales))
             style = rng.integers(4)
-            stem = str(self.pick(family[self.locales.index(locale)], 0)) if style else _syllables(rng, [""])
-            name = f"{stem} {rng.choice(WORK)}" if style < 3 else f"{stem} & {_syllables(rng, ['a', 'o'])}"
+            stem = (
+                str(self.pick(family[self.locales.index(locale)], 0))
+                if style
+                else _syllables(rng, [""])
+            )
+            name = (
+                f"{stem} {rng.choice(WORK)}"
+                if style < 3
+                else f"{stem} & {_syllables(rng, ['a', 'o'])}"
+            )
             if style == 2:
                 name = f"{_syllables(rng, ['', 'a', 'ix'])} {rng.choice(WORK)} {rng.choice(WORK)}"
             slug = ascii_of(name).replace("&", "").replace(" ", "-" if self.is_so(0.2) else "")
             if self.is_so(0.2):
-                slug = ascii_of(name).split(" ")[0] + (str(rng.integers(99)) if self.is_so(0.3) else "")
+                slug = ascii_of(name).split(" ")[0] + (
+                    str(rng.integers(99)) if self.is_so(0.3) else ""
+                )
             end = str(rng.choice(["com", "com", "com", "net", "io", COUNTRIES[locale][1].lower()]))
             domain = f"{slug}.{end}".lower()
             if domain in taken:
@@ -249,12 +269,15 @@ class World:
             other["generation"] = generation
             other["email"] = person["email"] if self.is_so(0.5) else self._address(other)
         else:
-            other["first"] = person["first"] if self.is_so(0.8) else str(
-                self.pick(self.pools[person["locale"]][0])
+            other["first"] = (
+                person["first"]
+                if self.is_so(0.8)
+                else str(self.pick(self.pools[person["locale"]][0]))
             )
             other["email"] = self._address(other)
-        other["mobile"], other["title"] = self._number(other["locale"]), str(
-            self.pick(self.pools[person["locale"]][2], 0.3)
+        other["mobile"], other["title"] = (
+            self._number(other["locale"]),
+            str(self.pick(self.pools[person["locale"]][2], 0.3)),
         )
         if self.is_so(0.7):
             other["direct"] = self._number(other["locale"])
@@ -334,7 +357,11 @@ class World:
             email = email.replace("@", "@mail.")
         if so("email_typo"):
             local, domain = email.split("@")
-            email = f"{self._typo(local)}@{domain}" if self.is_so(0.7) else f"{local}@{self._typo(domain)}"
+            email = (
+                f"{self._typo(local)}@{domain}"
+                if self.is_so(0.7)
+                else f"{local}@{self._typo(domain)}"
+            )
         if so("plus"):
             email = email.replace("@", "+news@")
         more = person["personal"] if email != person["personal"] else person["email"]
@@ -343,7 +370,9 @@ class World:
         city = str(self.pick(self.pools[company["locale"]][3], 0.3)) if moved else company["city"]
         postcode = str(self.rng.integers(10000, 99999)) if moved else company["postcode"]
         country = COUNTRIES[company["locale"]][int(so("shuffled_phone"))]
-        phone = company["board"] if so("switchboard") and not person["jobless"] else person["direct"]
+        phone = (
+            company["board"] if so("switchboard") and not person["jobless"] else person["direct"]
+        )
         mobile = person["mobile"]
         if so("shuffled_phone") and self.is_so(0.3):
             phone, mobile = mobile, phone
@@ -355,7 +384,9 @@ class World:
             "company": "" if so("no_company") else name,
             "phone": "" if so("no_phone") else self._shape(phone, rates),
             "mobile": "" if so("no_mobile") else self._shape(mobile, rates),
-            "website": "" if so("no_website") or person["jobless"] else f"https://www.{company['domain']}",
+            "website": ""
+            if so("no_website") or person["jobless"]
+            else f"https://www.{company['domain']}",
             "title": "" if so("no_title") else self._title(person, rates),
             "city": "" if so("no_city") else city,
             "postcode": "" if so("no_postcode") else postcode,
@@ -404,7 +435,9 @@ class World:
     def _title(self, person: dict, rates: dict) -> str:
         if self.is_so(rates["title_other"]):
             return str(self.pick(self.pools[person["locale"]][2], 0.3))
-        return f"Senior {person['title']}" if self.is_so(rates["title_other"] / 3) else person["title"]
+        return (
+            f"Senior {person['title']}" if self.is_so(rates["title_other"] / 3) else person["title"]
+        )
 
     def _shape(self, number: str, rates: dict) -> str:
         if self.is_so(rates["phone_typo"]):
@@ -446,7 +479,9 @@ def slug_of(name: str) -> str:
     return "".join(letter for letter in ascii_of(name).lower() if letter.isalnum())
 
 
-def world(seed: int, words: Words, people: int | None = None) -> tuple[pd.DataFrame, pd.DataFrame, Rates]:
+def world(
+    seed: int, words: Words, people: int | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame, Rates]:
     """Make the world of a seed."""
     rng = np.random.default_rng(seed)
     rates = draw(rng, people)

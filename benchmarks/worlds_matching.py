@@ -103,7 +103,9 @@ def world(
     """Make both systems' tables in matching's columns, and per row the person it is of."""
     rng = np.random.default_rng(seed)
     cast = _cast(people, rng)
-    sides = [_side(cast, view, rng, prefix) for view, prefix in zip(PROFILES[profile], "HS", strict=True)]
+    sides = [
+        _side(cast, view, rng, prefix) for view, prefix in zip(PROFILES[profile], "HS", strict=True)
+    ]
     (hubspot, hubspot_person), (salesforce, salesforce_person) = sides
     return hubspot, salesforce, hubspot_person, salesforce_person
 
@@ -199,11 +201,17 @@ def _companies(count: int, rng: Rng) -> pd.DataFrame:
     trade = rng.choice(np.array(_TRADES, dtype=object), count)
     second = rng.choice(np.array(_TRADES, dtype=object), count)
     kind = rng.integers(0, 3, count)
-    company = np.where(kind == 0, stem + " " + trade, np.where(kind == 1, city + " " + trade, stem + " " + trade + " " + second))
+    company = np.where(
+        kind == 0,
+        stem + " " + trade,
+        np.where(kind == 1, city + " " + trade, stem + " " + trade + " " + second),
+    )
     slug = np.array([_slug(name) for name in company], dtype=object)
     repeat = pd.Series(slug).groupby(slug).cumcount().to_numpy()
     ends = rng.choice(np.array(["com", "com", "com", "co", "eu", "biz"], dtype=object), count)
-    domain = [f"{s}{'' if n == 0 else n + 1}.{e}" for s, n, e in zip(slug, repeat, ends, strict=True)]
+    domain = [
+        f"{s}{'' if n == 0 else n + 1}.{e}" for s, n, e in zip(slug, repeat, ends, strict=True)
+    ]
     code = np.array([_LOCALES[name][2] for name in locale], dtype=object)
     return pd.DataFrame({
         "locale": locale, "company": company, "domain": domain, "city": city,
@@ -304,7 +312,8 @@ def _changed(values: Texts, is_changed: NDArray[np.bool_], rng: Rng) -> Texts:
     rows = np.flatnonzero(is_changed)
     at, kind = rng.random(len(rows)), rng.integers(0, 3, len(rows))
     values[rows] = [
-        _mistyped(value, where, how) for value, where, how in zip(values[rows], at, kind, strict=True)
+        _mistyped(value, where, how)
+        for value, where, how in zip(values[rows], at, kind, strict=True)
     ]
     return values
 
@@ -322,11 +331,19 @@ def _names_of(seen: pd.DataFrame, view: View, so, rng: Rng) -> tuple[Texts, Text
     short = np.array([_SHORT.get(name, name) for name in first], dtype=object)
     first = np.where(so(view.short_name), short, first)
     first = _changed(first, so(view.mistyped_name), rng)
-    first = np.where(so(view.initial), np.array([name[:1] + "." for name in first], dtype=object), first)
+    first = np.where(
+        so(view.initial), np.array([name[:1] + "." for name in first], dtype=object), first
+    )
     last = np.where(so(view.married), rng.permutation(last), last)
     last = _changed(last, so(view.mistyped_name), rng)
     plain = [
-        np.array([unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode() or name for name in names], dtype=object)
+        np.array(
+            [
+                unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode() or name
+                for name in names
+            ],
+            dtype=object,
+        )
         for names in (first, last)
     ]
     is_plain = so(view.no_accents)

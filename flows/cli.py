@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from agreement.errors import TandemError
+from flows.cli_rewards import rewards
 from flows.cli_writes import WRITES
 from flows.terminal import Instant, as_json, print_result, progress, shown_stage
 
@@ -181,6 +182,9 @@ def calc_rewards(file: Path, is_json: bool) -> None:
     print_result(
         rules.calc_rewards(rules.read_input(file), source=str(file)), is_json, show_rewards
     )
+
+
+tandem.add_command(rewards)
 
 
 def main() -> None:

@@ -128,7 +128,7 @@ def compute(run: Run, known: Known) -> Measures:
         run.store,
         agreement,
         read_participants(run.settings.tandem_participants),
-        Money(known.company_currency, digits, known.rates),
+        Money(known.company_currency, digits, known.rates, known.digits),
         run.as_of,
         lambda version: (
             (read if version.name == agreement.name else _read(run, known, version)).facts

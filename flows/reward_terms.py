@@ -1,7 +1,7 @@
 """What the night earns: the terms of every period, frozen or live, and what the ledger lacks."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -42,11 +42,12 @@ class Facts:
 
 @dataclass(frozen=True)
 class Money:
-    """The company's currency with its minor digits, and the exchange rates in force."""
+    """The company's currency, exchange rates, and the minor digits of all currencies."""
 
     currency: str
     digits: int
     rates: DataFrame[Rates]
+    deal_digits: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -215,6 +216,7 @@ def live_terms(
         agreement=agreement.name,
         currency=money.currency,
         digits=money.digits,
+        zone=agreement.calendar.zone,
         first=first,
         last=last,
         model=agreement.attribution.shared,
@@ -224,6 +226,7 @@ def live_terms(
         caps_minor={who: _minor(cap, money.digits) for who, cap in people.caps.items()},
         spiffs_minor=_spiffs(period, agreement, people, money.digits),
         rates=tuple(rates_in_force(money.rates, first, last)),
+        deal_digits=dict(money.deal_digits),
     )
 
 

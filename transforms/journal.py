@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from agreement.frames import as_text
+from agreement.frames import lookup
 from agreement.terms import Terms
 
 _ACCOUNTS = {
@@ -32,14 +32,10 @@ def journal(ledger: pd.DataFrame, terms: Mapping[str, Terms], through: str) -> p
     """
     rows = ledger[ledger["posting_period"] <= through].reset_index(drop=True)
     posted_on = rows["posted_at"].dt.strftime("%Y-%m-%d").astype("str")
+    days = {name: (each.first.isoformat(), each.last.isoformat()) for name, each in terms.items()}
     first, last = (
-        as_text(
-            [
-                getattr(terms[name], side).isoformat() if name in terms else ""
-                for name in rows["posting_period"]
-            ]
-        )
-        for side in ("first", "last")
+        lookup(rows["posting_period"], pd.Series({name: pair[side] for name, pair in days.items()}))
+        for side in (0, 1)
     )
     on = posted_on.mask(posted_on < first, first).mask(posted_on > last, last)
     return rows.assign(on=on, amount_minor=rows["reward_minor"].abs())
@@ -94,12 +90,17 @@ def _transactions(entries: pd.DataFrame, currency: str, digits: int) -> list[str
     return [
         f'{on} * "{component}" "for {computed_for}"\n'
         f"  entry: {entry}\n"
-        f'  agreement: "{version}"\n'
+        f"  agreement: {_quoted(version)}\n"
         f'  hash: "{digest}"\n'
         f"  {names[debit]}  {fixed(minor, digits)} {currency}\n"
         f"  {names[credit]}  {fixed(-minor, digits)} {currency}\n"
         for on, entry, component, computed_for, debit, credit, minor, version, digest in rows
     ]
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def fixed(minor: int, digits: int) -> str:

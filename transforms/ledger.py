@@ -4,7 +4,7 @@ Every posting moves one amount from one account to another, so each sums to zero
 negative amount swaps the two accounts. Rules: rules.md, section 3.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 import pandas as pd
@@ -110,6 +110,55 @@ def payroll_due(postings: DataFrame[Postings], posting_period: str) -> DataFrame
     return with_accounts(
         entries.assign(posting_period=period, computed_for=period, component=component)
     )
+
+
+def releases_due(
+    postings: DataFrame[Postings], computed_for: Collection[str], posting_period: str
+) -> DataFrame[Postings]:
+    """Give the postings that release what is still held for these computed periods.
+
+    One per period and participant, in that order. What a correction took back after an earlier
+    release is released too, below zero.
+    """
+    rows = postings[
+        postings["computed_for"].isin(list(computed_for))
+        & postings["component"].isin(["pool_held", "hold_release"])
+    ]
+    signed = rows["reward_minor"].where(rows["component"] == "pool_held", -rows["reward_minor"])
+    keys = ["computed_for", "participant"]
+    left = rows.assign(reward_minor=signed).groupby(keys, as_index=False)["reward_minor"].sum()
+    return _events(left[left["reward_minor"] != 0], "hold_release", posting_period)
+
+
+def payments_due(
+    postings: DataFrame[Postings], period: str, posting_period: str
+) -> DataFrame[Postings]:
+    """Give the `paid` postings that settle a closed period, by participant, but never the house.
+
+    What was owed at its end, less what was paid since for earlier periods; never below zero. What
+    has accrued after the period's end is not touched: nobody has approved it yet.
+    """
+    until = Postings.validate(postings[postings["posting_period"] <= period], lazy=True)
+    since = postings[(postings["posting_period"] > period) & (postings["component"] == "paid")]
+    paid = since.groupby("participant")["reward_minor"].sum()
+    due = {who: owed - int(paid.get(who, 0)) for who, owed in payables(until).items()}
+    some = {who: minor for who, minor in due.items() if minor > 0 and who != HOUSE}
+    entries = pd.DataFrame(
+        {
+            "participant": as_text(list(some)),
+            "reward_minor": pd.Series(list(some.values()), dtype="int64"),
+        }
+    )
+    return _events(entries.assign(computed_for=period), "paid", posting_period)
+
+
+def _events(entries: pd.DataFrame, component: str, posting_period: str) -> DataFrame[Postings]:
+    """Make postings of one component; none out of none."""
+    texts = entries.reset_index(drop=True).assign(
+        component=component, posting_period=posting_period
+    )
+    names = ["computed_for", "participant", "component", "posting_period"]
+    return with_accounts(texts.astype(dict.fromkeys(names, "str")))
 
 
 def statement(postings: DataFrame[Postings], posting_period: str) -> pd.DataFrame:

@@ -410,10 +410,10 @@ def _of(calculation: Calculation, name: str) -> dict[str, Any]:
 
 def tie_out(books: Books, statements: Mapping[str, Statement]) -> list[Check]:
     """Hold the ledger against its sources (rules.md 3): booked, credited, balances, statements."""
-    return [*_source_checks(books), *_balance_checks(books, statements)]
+    return [*source_checks(books), *_balance_checks(books, statements)]
 
 
-def _source_checks(books: Books) -> list[Check]:
+def source_checks(books: Books) -> list[Check]:
     """Booked = credited + unknown, and posted = what the rules give, per touched period."""
     checks = []
     known = books.postings[books.postings["posting_period"] <= books.period]

@@ -90,7 +90,7 @@ def _spelled_keys(records: Records, where: Codes, domain: Codes) -> Iterator[Key
     """Find records without a name by the way their address spells one at the same domain."""
     address = records.address
     nameless = (records.last.code < 0) & (records.bare.code >= 0) & ~address.is_role[:, 0]
-    hidden = text_hash(records.bare.values.tolist())
+    hidden = text_hash(records.bare.texts.tolist())
     rows = np.flatnonzero(nameless)
     own = joined(hidden[records.bare.code[rows]] % _HASHES, address.domain[rows, 0])
     for way in range(6):
@@ -123,10 +123,10 @@ _KEPT_LETTERS = 6
 
 def _employers(records: Records, where: Codes, domain: Codes) -> tuple[Codes, Codes]:
     """List each record's employers by how their names and domains begin."""
-    names = [name.replace(" ", "")[:_KEPT_LETTERS] for name in records.company.values.tolist()]
+    names = [name.replace(" ", "")[:_KEPT_LETTERS] for name in records.company.texts.tolist()]
     labels = [
         "".join(letter for letter in label if letter.isalnum())[:_KEPT_LETTERS]
-        for label in records.label.values.tolist()
+        for label in records.label.texts.tolist()
     ]
     code = pd.factorize(np.array(names + labels, dtype=object))[0].astype(np.int64)
     named = np.flatnonzero(records.company.code >= 0)
@@ -140,7 +140,8 @@ def _begins(name: Text, letters: int) -> Codes:
     """Number the beginnings of names."""
     begins = [value[:letters] for value in name.values.tolist()]
     code = np.r_[pd.factorize(np.array(begins, dtype=object))[0], MISSING].astype(np.int64)
-    return code[name.code]
+    numbers: Codes = code[name.code]
+    return numbers
 
 
 def joined(high: Codes, low: Codes) -> Codes:
@@ -161,7 +162,9 @@ def _pairs(key: Key, hubspot_count: int) -> tuple[Codes, Codes]:
     order = np.lexsort((row, value))
     row, value = row[order], value[order]
     is_hubspot = row < hubspot_count
-    starts = np.flatnonzero(np.r_[True, value[1:] != value[:-1]]) if len(value) else np.empty(0, int)
+    starts = (
+        np.flatnonzero(np.r_[True, value[1:] != value[:-1]]) if len(value) else np.empty(0, int)
+    )
     ends = np.r_[starts[1:], len(value)].astype(np.int64)
     hubspot = np.add.reduceat(is_hubspot, starts) if len(starts) else starts
     middle = starts + hubspot

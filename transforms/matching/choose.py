@@ -40,7 +40,8 @@ def _components(left: Codes, right: Codes, count: int) -> Codes:
     label = connected_components(coo_matrix(edges, shape=(count, count)), directed=False)[1]
     first = np.full(count, count, dtype=np.int64)
     np.minimum.at(first, label, np.arange(count))
-    return first[label]
+    group: Codes = first[label]
+    return group
 
 
 def matching(

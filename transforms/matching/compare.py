@@ -207,12 +207,12 @@ def _firsts(records: Records, left: Codes, right: Codes) -> Codes:
         return level
     a, b = a[rows], b[rows]
     length = records.first.length
-    alike = _similarity(a, b, records.first.values, JaroWinkler.normalized_similarity)
+    alike = _similarity(a, b, records.first.texts, JaroWinkler.normalized_similarity)
     same_root = records.first_root[left[rows]] == records.first_root[right[rows]]
     same_sound = records.first_sound[left[rows]] == records.first_sound[right[rows]]
     same_letter = records.initial[left[rows]] == records.initial[right[rows]]
     is_initial = same_letter & ((length[a] == 1) | (length[b] == 1))
-    is_part = same_letter & (_contains(a, b, records.first.values, length) > 0)
+    is_part = same_letter & (_contains(a, b, records.first.texts, length) > 0)
     level[rows] = np.select(
         [is_initial, same_root, same_sound, is_part, alike >= 0.9, alike >= 0.8, same_letter],
         [First.INITIAL, First.NICKNAME, First.SOUND, First.PART, First.CLOSE, First.NEAR,
@@ -230,12 +230,12 @@ def _lasts(records: Records, left: Codes, right: Codes) -> Codes:
         return level
     a, b = a[rows], b[rows]
     length = records.last.length
-    alike = _similarity(a, b, records.last.values, JaroWinkler.normalized_similarity)
+    alike = _similarity(a, b, records.last.texts, JaroWinkler.normalized_similarity)
     same_sound = records.last_sound[left[rows]] == records.last_sound[right[rows]]
-    holds = _contains(a, b, records.last.values, length)
+    holds = _contains(a, b, records.last.texts, length)
     is_initial = (holds > 0) & ((length[a] == 1) | (length[b] == 1))
     level[rows] = np.select(
-        [is_initial, same_sound, holds == 2, alike >= 0.92, alike >= 0.82],  # noqa: PLR2004
+        [is_initial, same_sound, holds == 2, alike >= 0.92, alike >= 0.82],
         [Last.INITIAL, Last.SOUND, Last.PART, Last.CLOSE, Last.NEAR],
         Last.OTHER,
     )
@@ -278,7 +278,9 @@ def _emails(records: Records, left: Codes, right: Codes) -> tuple[Codes, Codes]:
     held = np.full(left.shape, 0, dtype=np.int64)
     for one in range(address.id.shape[1]):
         for other in range(address.id.shape[1]):
-            shared = np.where(address.id[left, one] == address.id[right, other], address.id[left, one], MISSING)
+            shared = np.where(
+                address.id[left, one] == address.id[right, other], address.id[left, one], MISSING
+            )
             rows = np.flatnonzero(shared >= 0)
             if not len(rows):
                 continue
@@ -301,10 +303,12 @@ def _email_levels(records: Records, left: Codes, right: Codes) -> Codes:
     same_domain = address.domain[a, 0] == address.domain[b, 0]
     same_local = local[a] == local[b]
     like_domain = ~same_domain & _like_domains(records, address.domain[a, 0], address.domain[b, 0])
-    is_numbered = (records.bare.code[a] == records.bare.code[b]) & (records.bare.code[a] >= 0) & ~same_local
+    is_numbered = (
+        (records.bare.code[a] == records.bare.code[b]) & (records.bare.code[a] >= 0) & ~same_local
+    )
     is_slip = np.zeros(len(rows), dtype=bool)
     near = np.flatnonzero((same_domain | like_domain) & ~same_local)
-    slips = _similarity(local[a[near]], local[b[near]], records.local.values, OSA.distance)
+    slips = _similarity(local[a[near]], local[b[near]], records.local.texts, OSA.distance)
     is_slip[near] = slips <= 1
     is_role = address.is_role[a, 0] | address.is_role[b, 0]
     level[rows] = np.select(
@@ -338,7 +342,7 @@ def _like_domains(records: Records, a: Codes, b: Codes) -> Flags:
     same = one == other
     is_long = (length[one] >= _LONG_LABEL) & (length[other] >= _LONG_LABEL)
     near = np.flatnonzero(~same & is_long & (abs(length[one] - length[other]) <= 1))
-    same[near] = _similarity(one[near], other[near], records.label.values, OSA.distance) <= 1
+    same[near] = _similarity(one[near], other[near], records.label.texts, OSA.distance) <= 1
     is_like[rows] = same
     return is_like
 
@@ -348,7 +352,7 @@ def _spellings(records: Records, left: Codes, right: Codes) -> Codes:
 
     Of each: 0 nothing to compare, 1 both names, 2 one of them, 3 neither; the ten unordered pairs.
     """
-    hidden = np.r_[text_hash(records.bare.values.tolist()), MISSING]
+    hidden = np.r_[text_hash(records.bare.texts.tolist()), MISSING]
     bare = hidden[records.bare.code]
     bare = np.where(records.address.is_role[:, 0], MISSING, bare)
     one = _spells(bare[left], records.spelled[right])
@@ -396,7 +400,7 @@ def _near(numbers: Codes, a: Codes, b: Codes) -> Flags:
     for _ in range(9):
         differing += (x % 10) != (y % 10)
         x, y = x // 10, y // 10
-    is_near[rows] = differing <= 2  # noqa: PLR2004
+    is_near[rows] = differing <= 2
     return is_near
 
 
@@ -407,11 +411,11 @@ def _companies(company: Text, left: Codes, right: Codes) -> Codes:
     if not len(rows):
         return level
     a, b = a[rows], b[rows]
-    alike = _similarity(a, b, company.values, JaroWinkler.normalized_similarity)
-    sorted_alike = _similarity(a, b, company.values, fuzz.token_sort_ratio) / 100
-    holds = _contains(a, b, company.values, company.length)
-    acronyms = text_hash(["".join(word[0] for word in name.split()) for name in company.values])
-    whole = text_hash([name.replace(" ", "") for name in company.values])
+    alike = _similarity(a, b, company.texts, JaroWinkler.normalized_similarity)
+    sorted_alike = _similarity(a, b, company.texts, fuzz.token_sort_ratio) / 100
+    holds = _contains(a, b, company.texts, company.length)
+    acronyms = text_hash(["".join(word[0] for word in name.split()) for name in company.texts])
+    whole = text_hash([name.replace(" ", "") for name in company.texts])
     is_acronym = (acronyms[a] == whole[b]) | (acronyms[b] == whole[a])
     is_same = whole[a] == whole[b]
     level[rows] = np.select(
@@ -428,7 +432,7 @@ def _companies_of_domains(records: Records, left: Codes, right: Codes) -> tuple[
     level = np.full(left.shape, Domain.MISSING, dtype=np.int64)
     size = np.zeros(left.shape, dtype=np.int64)
     _, listed = domains(records)
-    count = np.bincount(listed, minlength=len(records.domain.values) + 1)
+    count = np.bincount(listed, minlength=len(records.domain.texts) + 1)
     for one in range(own.shape[1]):
         for other in range(own.shape[1]):
             a, b = own[left, one], own[right, other]
@@ -460,12 +464,12 @@ def _domain_columns(records: Records) -> Codes:
 
 def _is_named(records: Records, own: Codes, left: Codes, right: Codes) -> Flags:
     """Tell pairs in which the domain of the left one spells the company of the right one."""
-    names = [name.replace(" ", "") for name in records.company.values.tolist()]
+    names = [name.replace(" ", "") for name in records.company.texts.tolist()]
     whole = np.r_[text_hash(names), MISSING]
     begins = np.r_[text_hash([name[:6] for name in names]), MISSING]
-    labels = ["".join(c for c in label if c.isalnum()) for label in records.label.values.tolist()]
+    labels = ["".join(c for c in label if c.isalnum()) for label in records.label.texts.tolist()]
     label_whole, label_begins = text_hash(labels), text_hash([name[:6] for name in labels])
-    is_long = np.array([len(name) >= 6 for name in labels], dtype=bool)  # noqa: PLR2004
+    is_long = np.array([len(name) >= 6 for name in labels], dtype=bool)
     found = np.zeros(left.shape, dtype=bool)
     company = records.company.code[right]
     for column in range(own.shape[1]):
@@ -484,8 +488,8 @@ def _titles(title: Text, left: Codes, right: Codes) -> Codes:
     level = np.where((a < 0) | (b < 0), 0, 1).astype(np.int64)
     rows = _where_both_differ(a, b)
     if len(rows):
-        alike = _similarity(a[rows], b[rows], title.values, fuzz.token_set_ratio)
-        level[rows] = np.where(alike >= 80, 2, 3)  # noqa: PLR2004
+        alike = _similarity(a[rows], b[rows], title.texts, fuzz.token_set_ratio)
+        level[rows] = np.where(alike >= 80, 2, 3)
     return level
 
 
@@ -498,7 +502,7 @@ def _places(records: Records, left: Codes, right: Codes) -> Codes:
         [
             (post_a == post_b) & (post_a >= 0),
             (city_a == city_b) & (city_a >= 0),
-            country == 2,  # noqa: PLR2004
+            country == 2,
             has_cities,
             country == 1,
         ],
@@ -510,7 +514,7 @@ def _places(records: Records, left: Codes, right: Codes) -> Codes:
 def _countries(country: Text, left: Codes, right: Codes) -> Codes:
     """Give 1 for the same country, 2 for another; 0 where a code stands against a name."""
     a, b = country.code[left], country.code[right]
-    is_code = np.r_[country.length == 2, False]  # noqa: PLR2004
+    is_code = np.r_[country.length == 2, False]
     is_known = (a >= 0) & (b >= 0)
     differs = is_known & (a != b) & (is_code[a] == is_code[b])
     return np.where(is_known & (a == b), 1, np.where(differs, 2, 0))

@@ -28,15 +28,15 @@ _MORE_ADDRESSES = 2
 
 @dataclass(frozen=True)
 class Text:
-    """A column of text as numbers: `code` per record (-1: missing), `values` of the numbers."""
+    """A column of text as numbers: `code` per record (-1: missing), `texts` of the numbers."""
 
     code: Codes
-    values: NDArray[np.object_]
+    texts: NDArray[np.object_]
 
     @property
     def length(self) -> Codes:
         """Give the length of each distinct value."""
-        sizes = [len(value) for value in self.values.tolist()]
+        sizes = [len(value) for value in self.texts.tolist()]
         return np.array(sizes, dtype=np.int64)
 
 
@@ -98,19 +98,19 @@ def encode(hubspot: pd.DataFrame, salesforce: pd.DataFrame, words: Words) -> Rec
     frames = [frame.sort_values("record_id", kind="stable") for frame in (hubspot, salesforce)]
     both = pd.concat(frames, ignore_index=True)
     first, last, generation = _names(both)
-    roots = np.array([words.root.get(_called(name), _called(name)) for name in first.values])
+    roots = np.array([words.root.get(_called(name), _called(name)) for name in first.texts])
     first_root, root_values = _number(roots.astype(object))
     sounds = _distinct(
         np.r_[
             [text.skeleton(name) for name in root_values],
-            [text.skeleton(name) for name in last.values],
+            [text.skeleton(name) for name in last.texts],
         ].astype(object)
     ).code
     root_code = _take(first_root, first.code)
     addresses, local, domain = _addresses(both, words)
     website, domain = _websites(both, domain, words)
-    is_free = contact.is_free(domain.values.tolist(), words)
-    label = _distinct(np.array([name.split(".")[0] for name in domain.values], dtype=object))
+    is_free = contact.is_free(domain.texts.tolist(), words)
+    label = _distinct(np.array([name.split(".")[0] for name in domain.texts], dtype=object))
     website = np.where(_take(is_free.astype(np.int64), website) == 1, MISSING, website)
     addresses = Addresses(
         id=addresses.id,
@@ -128,7 +128,7 @@ def encode(hubspot: pd.DataFrame, salesforce: pd.DataFrame, words: Words) -> Rec
         local=local,
         bare=_bare(addresses.local[:, 0], local),
         domain=domain,
-        label=Text(_take(label.code, np.arange(len(domain.values))), label.values),
+        label=Text(_take(label.code, np.arange(len(domain.texts))), label.texts),
         label_of=label.code,
         website=website,
         first=first,
@@ -192,7 +192,7 @@ def _take(values: Codes, at: Codes) -> Codes:
 def _texts(both: pd.DataFrame, column: str, write: Callable[[str], str]) -> Text:
     code, distinct = _dictionary(_raw(both, column))
     plain = _distinct(np.array([write(value) for value in distinct], dtype=object))
-    return Text(_take(plain.code, code), plain.values)
+    return Text(_take(plain.code, code), plain.texts)
 
 
 def _phones(both: pd.DataFrame, column: str) -> Codes:
@@ -216,8 +216,8 @@ def _names(both: pd.DataFrame) -> tuple[Text, Text, Codes]:
         _take(np.array([found for _, found in firsts], dtype=np.int64), first_code),
         _take(np.array([found for _, found in lasts], dtype=np.int64), last_code),
     )
-    first = Text(_take(first.code, first_code), first.values)
-    last = Text(_take(last.code, last_code), last.values)
+    first = Text(_take(first.code, first_code), first.texts)
+    last = Text(_take(last.code, last_code), last.texts)
     return (*_divided(first, last), np.maximum(generations, 0))
 
 
@@ -233,7 +233,7 @@ def _divided(first: Text, last: Text) -> tuple[Text, Text]:
         (first, (last.code < 0) & (first.code >= 0)),
         (last, (first.code < 0) & (last.code >= 0)),
     ):
-        words = [name.split() for name in whole.values.tolist()]
+        words = [name.split() for name in whole.texts.tolist()]
         several = np.array([len(parts) > 1 for parts in words], dtype=bool)
         rows = np.flatnonzero(is_alone)
         rows = rows[several[whole.code[rows]]]
@@ -246,11 +246,11 @@ def _divided(first: Text, last: Text) -> tuple[Text, Text]:
 
 
 def _replaced(column: Text, rows: Codes, values: list[str]) -> Text:
-    all_values = np.r_[column.values, np.array(values, dtype=object)]
+    all_values = np.r_[column.texts, np.array(values, dtype=object)]
     merged = _distinct(all_values)
     code = column.code.copy()
-    code[rows] = np.arange(len(column.values), len(all_values))
-    return Text(_take(merged.code, code), merged.values)
+    code[rows] = np.arange(len(column.texts), len(all_values))
+    return Text(_take(merged.code, code), merged.texts)
 
 
 def _called(name: str) -> str:
@@ -258,7 +258,7 @@ def _called(name: str) -> str:
 
 
 def _initials(first: Text) -> Codes:
-    letters = np.array([ord(name[0]) if name else MISSING for name in first.values.tolist()])
+    letters = np.array([ord(name[0]) if name else MISSING for name in first.texts.tolist()])
     return _take(letters.astype(np.int64), first.code)
 
 
@@ -268,11 +268,13 @@ _SPELLINGS = 8
 
 def _spelled(first: Text, last: Text) -> Codes:
     """Give hashes of the ways in which an address may spell a name; one column per way."""
-    pair = np.where((first.code >= 0) & (last.code >= 0), first.code * len(last.values) + last.code, MISSING)
+    pair = np.where(
+        (first.code >= 0) & (last.code >= 0), first.code * len(last.texts) + last.code, MISSING
+    )
     distinct, at = np.unique(pair, return_inverse=True)
     known = distinct >= 0
-    given = first.values[distinct[known] // max(len(last.values), 1)].tolist()
-    family = last.values[distinct[known] % max(len(last.values), 1)].tolist()
+    given = first.texts[distinct[known] // max(len(last.texts), 1)].tolist()
+    family = last.texts[distinct[known] % max(len(last.texts), 1)].tolist()
     spelled: list[list[str]] = [[] for _ in range(_SPELLINGS)]
     for one, two in zip(given, family, strict=True):
         joined, name = one.replace(" ", ""), two.replace(" ", "")
@@ -280,18 +282,20 @@ def _spelled(first: Text, last: Text) -> Codes:
             joined + name, name + joined, joined[0] + name, name + joined[0], joined + name[0],
             name[0] + joined, joined, name,
         )  # fmt: skip
-        for column, way in zip(spelled, ways, strict=True):
-            column.append(way)
+        for texts, way in zip(spelled, ways, strict=True):
+            texts.append(way)
     table = np.full((len(distinct), _SPELLINGS), MISSING, dtype=np.int64)
-    for column, ways_of in enumerate(spelled):
-        table[known, column] = text_hash(ways_of)
-    return table[at]
+    for column, texts in enumerate(spelled):
+        table[known, column] = text_hash(texts)
+    every: Codes = table[at]
+    return every
 
 
 def text_hash(values: list[str]) -> Codes:
     """Give one positive number per text, the same for the same text on every machine."""
     hashed = pd.util.hash_array(np.array(values, dtype=object), categorize=False)
-    return (hashed >> np.uint64(2)).astype(np.int64)
+    positive: Codes = (hashed >> np.uint64(2)).astype(np.int64)
+    return positive
 
 
 # Addresses ---------------------------------------------------------------------------------------
@@ -311,18 +315,18 @@ def _addresses(both: pd.DataFrame, words: Words) -> tuple[Addresses, Text, Text]
     local = _distinct(np.array([_mailbox(value) for value in local_values], dtype=object))
     domain_code = _take(domain.code, domain_raw)
     local_code, local = _without_dots(_take(local.code, local_raw), local, domain, domain_code)
-    role = np.array([_letters(value) in ROLE_MAILBOXES for value in local.values.tolist()])
+    role = np.array([_letters(value) in ROLE_MAILBOXES for value in local.texts.tolist()])
     is_good = (local_code >= 0) & (domain_code >= 0)
     rows, slots = rows[is_good], slots[is_good]
     shape = (len(both), _MORE_ADDRESSES + 1)
     columns = {name: np.full(shape, MISSING, dtype=np.int64) for name in ("id", "local", "domain")}
     columns["local"][rows, slots] = local_code[is_good]
     columns["domain"][rows, slots] = domain_code[is_good]
-    whole = local_code[is_good] * len(domain.values) + domain_code[is_good]
+    whole = local_code[is_good] * len(domain.texts) + domain_code[is_good]
     columns["id"][rows, slots] = np.unique(whole, return_inverse=True)[1]
     is_role = _take(role.astype(np.int64), columns["local"]) == 1
     addresses = Addresses(**columns, is_role=is_role, is_free=is_role)
-    return addresses, Text(columns["local"][:, 0], local.values), domain
+    return addresses, Text(columns["local"][:, 0], local.texts), domain
 
 
 def _listed(both: pd.DataFrame) -> tuple[Codes, Codes, pa.Array]:
@@ -354,15 +358,13 @@ def _mailbox(local: str) -> str:
     return local.split("+", 1)[0].removeprefix("mailto:").strip("<>\"' ")
 
 
-def _without_dots(
-    code: Codes, local: Text, domain: Text, domain_code: Codes
-) -> tuple[Codes, Text]:
+def _without_dots(code: Codes, local: Text, domain: Text, domain_code: Codes) -> tuple[Codes, Text]:
     """Leave dots out at the provider that ignores them."""
-    bare = [value.replace(".", "") for value in local.values.tolist()]
-    merged = _distinct(np.r_[local.values, np.array(bare, dtype=object)])
-    dotless = _take(merged.code[len(local.values) :], code)
-    ignores = _take((domain.values == "gmail.com").astype(np.int64), domain_code) == 1
-    return np.where(ignores, dotless, code), Text(merged.code[: len(bare)], merged.values)
+    bare = [value.replace(".", "") for value in local.texts.tolist()]
+    merged = _distinct(np.r_[local.texts, np.array(bare, dtype=object)])
+    dotless = _take(merged.code[len(local.texts) :], code)
+    ignores = _take((domain.texts == "gmail.com").astype(np.int64), domain_code) == 1
+    return np.where(ignores, dotless, code), Text(merged.code[: len(bare)], merged.texts)
 
 
 def _letters(local: str) -> str:
@@ -370,8 +372,8 @@ def _letters(local: str) -> str:
 
 
 def _bare(code: Codes, local: Text) -> Text:
-    bare = _distinct(np.array([_letters(value) for value in local.values.tolist()], dtype=object))
-    return Text(_take(bare.code, code), bare.values)
+    bare = _distinct(np.array([_letters(value) for value in local.texts.tolist()], dtype=object))
+    return Text(_take(bare.code, code), bare.texts)
 
 
 _SITE = r"^(?:https?://)?(?:www\.)?([^/:?# ]+).*$"
@@ -382,5 +384,5 @@ def _websites(both: pd.DataFrame, domain: Text, words: Words) -> tuple[Codes, Te
     code, distinct = _dictionary(pc.utf8_lower(_raw(both, "website")))
     hosts = pd.Series(distinct, dtype="str").str.replace(_SITE, r"\1", regex=True)
     owned = [contact.registered(host, words) if "." in host else "" for host in hosts]
-    merged = _distinct(np.r_[domain.values, np.array(owned, dtype=object)])
-    return _take(merged.code[len(domain.values) :], code), Text(domain.code, merged.values)
+    merged = _distinct(np.r_[domain.texts, np.array(owned, dtype=object)])
+    return _take(merged.code[len(domain.texts) :], code), Text(domain.code, merged.texts)

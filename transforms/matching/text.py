@@ -12,9 +12,7 @@ from transforms.matching.words import Words
 
 _GENERATION = re.compile(r"\b(jr|sr|junior|senior|ii|iii|iv)\b")
 _GENERATIONS = {"jr": 1, "junior": 1, "sr": 2, "senior": 2, "ii": 3, "iii": 4, "iv": 5}
-_TITLE = re.compile(
-    r"\b(mr|mrs|ms|miss|dr|prof|herr|frau|mme|sir|phd|mba|md|cpa|esq|ing|dipl)\b"
-)
+_TITLE = re.compile(r"\b(mr|mrs|ms|miss|dr|prof|herr|frau|mme|sir|phd|mba|md|cpa|esq|ing|dipl)\b")
 _SEPARATORS = re.compile(r"[^a-z0-9]+")
 _JOINED = re.compile(r"['’`´.]")
 # How one sound is written in different languages; long spellings first.
