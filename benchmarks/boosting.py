@@ -31,14 +31,14 @@ def boost(
     """
     rng = np.random.default_rng(seed)
     mean = np.average(is_match, weights=weight)
-    base = 0 if start is not None else int(round(UNIT * np.log(mean / (1 - mean))))
+    base = 0 if start is not None else round(float(UNIT * np.log(mean / (1 - mean))))
     score = (np.full(len(rows), base) if start is None else start) / UNIT
     columns = np.ascontiguousarray(rows.T)
     sizes = columns.max(axis=1).astype(int) + 1
     found: list[tuple[list[tuple[int, int, int]], NDArray[np.int64]]] = []
     for _ in range(trees):
         share = 1 / (1 + np.exp(-score))
-        used = np.flatnonzero(rng.random(len(rows)) < 0.5)
+        used = np.flatnonzero(rng.random(len(rows)) < 0.4)
         slope = (weight * (is_match - share))[used]
         curve = (weight * share * (1 - share))[used]
         part = np.ascontiguousarray(columns[:, used])

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -20,11 +23,11 @@ from scipy.optimize import isotonic_regression
 from benchmarks.boosting import boost
 from benchmarks.train_worlds import world
 from transforms.matching.block import candidates
-from transforms.matching.choose import clusters, matching
+from transforms.matching.choose import matching
 from transforms.matching.compare import levels
-from transforms.matching.encode import encode
-from transforms.matching.model import UNIT, Trees
-from transforms.matching.score import WORTH_KEEPING, in_context, scored
+from transforms.matching.encode import Records, encode
+from transforms.matching.model import Trees
+from transforms.matching.score import Pairs, candidate_pairs, context_rows, kin_rows, people
 from transforms.matching.words import Words
 
 FOLDER = Path(__file__).parents[1] / "transforms" / "matching"
@@ -36,113 +39,170 @@ LINK_SHARE, REVIEW_SHARE = 0.97, 0.25
 DUPLICATE_SHARE = 0.97
 
 
-@dataclass
-class Pairs:
+@dataclass(frozen=True)
+class Sample:
     """One world's candidate pairs, compared, with the truth beside them."""
 
-    left: NDArray[np.int64]
-    right: NDArray[np.int64]
     levels: NDArray[np.int8]
     is_match: NDArray[np.bool_]
     is_across: NDArray[np.bool_]
-    records: int
-    true_pairs: int
 
 
-def pairs_of(seed: int, cache: Path | None) -> Pairs:
-    """Make a world, or read it where it was kept, and compare its candidates."""
-    words = Words.parse(WORDS.read_text(encoding="utf-8"))
-    files = [cache / f"{side}{seed}.parquet" for side in "hs"] if cache else []
-    if files and all(file.exists() for file in files):
-        hubspot, salesforce = (pd.read_parquet(file) for file in files)
-    else:
-        hubspot, salesforce, _ = world(seed, words)
-        for file, frame in zip(files, (hubspot, salesforce), strict=False):
-            frame.to_parquet(file)
-    records = encode(hubspot, salesforce, words)
-    left, right = candidates(records)
-    person = np.r_[
-        hubspot.sort_values("record_id", kind="stable")["person"],
-        salesforce.sort_values("record_id", kind="stable")["person"],
-    ]
-    both = hubspot["person"].value_counts() * salesforce["person"].value_counts()
-    is_across = (left < len(hubspot)) & (right >= len(hubspot))
-    return Pairs(
-        left, right, levels(records, left, right), person[left] == person[right], is_across,
-        len(person), int(both.sum()),
-    )  # fmt: skip
+@dataclass(frozen=True)
+class Fields:
+    """Trees over fields alone: across the systems, and inside one."""
+
+    pair: Trees
+    inside: Trees
 
 
-def fit(parts: list[Pairs], is_across: bool, trees: int) -> Trees:
-    """Fit trees to all worlds' pairs, large worlds counting less than their size."""
-    masks = [part.is_across == is_across for part in parts]
-    rows = np.concatenate([part.levels[mask] for part, mask in zip(parts, masks, strict=True)])
-    truth = np.concatenate([part.is_match[mask] for part, mask in zip(parts, masks, strict=True)])
-    sizes = np.array([mask.sum() for mask in masks])
-    weight = np.repeat(1 / np.sqrt(np.maximum(sizes, 1)), sizes)
-    return boost(rows, truth, weight / weight.mean(), trees=trees)
+@dataclass(frozen=True)
+class Stage:
+    """Rows for one fit: what the trees see, the score they improve on, and the truth."""
 
-
-def duplicate_score(parts: list[Pairs], inside: Trees) -> int:
-    """Find the score from which pairs inside a system are right often enough."""
-    score = np.concatenate([scored(inside, part.levels[~part.is_across]) for part in parts])
-    truth = np.concatenate([part.is_match[~part.is_across] for part in parts])
-    fitted = isotonic_regression(truth[np.argsort(score)].astype(float)).x
-    return int(np.sort(score)[np.searchsorted(fitted, DUPLICATE_SHARE)])
-
-
-@dataclass
-class Seen:
-    """A world's pairs across the systems with their context, ready for the second trees."""
-
-    hubspot: NDArray[np.int64]
-    salesforce: NDArray[np.int64]
-    person: NDArray[np.int64]
     rows: NDArray[np.int8]
-    own: NDArray[np.int64]
+    start: NDArray[np.int64]
     is_match: NDArray[np.bool_]
 
 
-def seen_by(part: Pairs, pair: Trees, inside: Trees, threshold: int) -> Seen:
-    """Score a world's pairs as matching does, up to the context."""
-    within = ~part.is_across
-    score = scored(inside, part.levels[within])
-    sure = score >= threshold
-    person = clusters(part.left[within][sure], part.right[within][sure], score[sure], part.records)
-    own = scored(pair, part.levels[part.is_across])
-    kept = own >= WORTH_KEEPING
-    left, right = part.left[part.is_across][kept], part.right[part.is_across][kept]
-    compared, own = part.levels[part.is_across][kept], own[kept]
-    rows = in_context(left, right, compared, own, person)
-    return Seen(left, right, person, rows, own, part.is_match[part.is_across][kept])
+@dataclass(frozen=True)
+class World:
+    """A world's records and who each is."""
+
+    records: Records
+    person: NDArray[np.int64]
+
+    def is_match(self, pairs: Pairs) -> NDArray[np.bool_]:
+        same: NDArray[np.bool_] = self.person[pairs.left] == self.person[pairs.right]
+        return same
 
 
-def chosen_scores(seen: Seen, context: Trees) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Give the final scores of the pairs that the one-to-one choice keeps, and the truth."""
-    score = seen.own + context.score(seen.rows)
-    one, other = seen.person[seen.hubspot], seen.person[seen.salesforce]
-    order = np.lexsort((-score, other, one))
-    is_first = np.r_[True, (np.diff(one[order]) != 0) | (np.diff(other[order]) != 0)]
-    best = order[is_first]
-    won = best[matching(one[best], other[best], score[best], len(seen.person))]
-    return score[won], seen.is_match[won]
+def made(seed: int, cache: Path) -> World:
+    """Make a world, or read it where it was kept."""
+    words = Words.parse(WORDS.read_text(encoding="utf-8"))
+    files = [cache / f"{side}{seed}.parquet" for side in "hs"]
+    if not all(file.exists() for file in files):
+        for file, frame in zip(files, world(seed, words)[:2], strict=True):
+            frame.to_parquet(file)
+    frames = [pd.read_parquet(file) for file in files]
+    people = [frame.sort_values("record_id", kind="stable")["person"] for frame in frames]
+    return World(encode(*frames, words), np.concatenate(people))
 
 
-def fit_context(seen: list[Seen], trees: int) -> Trees:
-    sizes = np.array([len(part.own) for part in seen])
-    weight = np.repeat(1 / np.sqrt(sizes), sizes)
+def sampled(seed: int, cache: Path) -> Sample:
+    """Compare a world's candidates."""
+    of = made(seed, cache)
+    left, right = candidates(of.records)
+    is_across = (left < of.records.hubspot_count) & (right >= of.records.hubspot_count)
+    return Sample(levels(of.records, left, right), of.person[left] == of.person[right], is_across)
+
+
+def fit(parts: list[Stage], trees: int, *, is_new: bool = False) -> Trees:
+    """Fit trees to all worlds' rows, large worlds counting less than their size."""
+    sizes = np.array([len(part.start) for part in parts])
+    weight = np.repeat(1 / np.sqrt(np.maximum(sizes, 1)), sizes)
+    rows = np.concatenate([part.rows for part in parts])
+    start = np.concatenate([part.start for part in parts])
+    truth = np.concatenate([part.is_match for part in parts])
+    first, total = _alike(rows, start, truth, weight / weight.mean())
     return boost(
-        np.concatenate([part.rows for part in seen]),
-        np.concatenate([part.is_match for part in seen]),
-        weight / weight.mean(),
-        start=np.concatenate([part.own for part in seen]),
+        rows[first],
+        truth[first],
+        total,
+        start=None if is_new else start[first],
         trees=trees,
     )
 
 
-def calibration(seen: list[Seen], halves: list[Trees]) -> dict[str, list[float]]:
+def _alike(
+    rows: NDArray[np.int8],
+    start: NDArray[np.int64],
+    truth: NDArray[np.bool_],
+    weight: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Gather rows that are alike: the position of each kind's first, and its weight."""
+    rng = np.random.default_rng(0)
+    factors = rng.integers(1, 1 << 62, rows.shape[1] + 2)
+    code = start * factors[-1] + truth * factors[-2]
+    for column, factor in zip(rows.T, factors, strict=False):
+        code += column * factor
+    _, first, at = np.unique(code, return_index=True, return_inverse=True)
+    return first, np.bincount(at, weight)
+
+
+def fit_fields(samples: list[Sample], trees: int) -> Fields:
+    """Fit the trees over fields: across the systems, and with half as many inside."""
+
+    def stages(is_across: bool) -> list[Stage]:
+        masks = [sample.is_across == is_across for sample in samples]
+        return [
+            Stage(sample.levels[mask], np.zeros(mask.sum(), dtype=np.int64), sample.is_match[mask])
+            for sample, mask in zip(samples, masks, strict=True)
+        ]
+
+    return Fields(
+        fit(stages(is_across=True), trees, is_new=True),
+        fit(stages(is_across=False), trees // 2, is_new=True),
+    )
+
+
+def scored_by(of: World, fields: Fields) -> tuple[Pairs, Pairs]:
+    """Score a world's pairs by fields, as matching does."""
+    left, right = candidates(of.records)
+    return candidate_pairs(of.records, left, right, fields.pair, fields.inside)
+
+
+def kin_stage(seed: int, cache: Path, fields: Fields) -> Stage:
+    """Give what the trees of duplicates see of a world."""
+    of = made(seed, cache)
+    across, inside = scored_by(of, fields)
+    rows = kin_rows(across, inside, len(of.records))
+    return Stage(rows, inside.own, of.is_match(inside))
+
+
+def duplicate_score(stages: list[Stage], kin: list[Trees]) -> int:
+    """Find the score from which pairs inside a system are right often enough."""
+    score = np.concatenate(
+        [stage.start + kin[at % 2].score(stage.rows) for at, stage in enumerate(stages)]
+    )
+    truth = np.concatenate([stage.is_match for stage in stages])
+    fitted = isotonic_regression(truth[np.argsort(score)].astype(float)).x
+    return int(np.sort(score)[np.searchsorted(fitted, DUPLICATE_SHARE)])
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A world's pairs across the systems before the choice: the last fit's rows, and people."""
+
+    stage: Stage
+    one: NDArray[np.int64]
+    other: NDArray[np.int64]
+    people: int
+
+
+def choice(seed: int, cache: Path, fields: Fields, kin: Trees, threshold: int) -> Choice:
+    """Give what the trees of context see of a world."""
+    of = made(seed, cache)
+    across, inside = scored_by(of, fields)
+    score = inside.own + kin.score(kin_rows(across, inside, len(of.records)))
+    person = people(inside, score, threshold, len(of.records))
+    stage = Stage(context_rows(across, person), across.own, of.is_match(across))
+    return Choice(stage, person[across.left], person[across.right], len(of.records))
+
+
+def chosen(of: Choice, context: Trees) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Give the final scores of the pairs that the one-to-one choice keeps, and the truth."""
+    score = of.stage.start + context.score(of.stage.rows)
+    order = np.lexsort((-score, of.other, of.one))
+    is_first = np.r_[True, (np.diff(of.one[order]) != 0) | (np.diff(of.other[order]) != 0)]
+    best = order[is_first]
+    won = best[matching(of.one[best], of.other[best], score[best], of.people)]
+    return score[won], of.stage.is_match[won]
+
+
+def calibration(seen: list[Choice], halves: list[Trees]) -> dict[str, list[float]]:
     """Give the rising curve from a chosen pair's score to the share that were right."""
-    found = [chosen_scores(part, halves[at % 2]) for at, part in enumerate(seen)]
+    found = [chosen(part, halves[at % 2]) for at, part in enumerate(seen)]
     score = np.concatenate([scores for scores, _ in found])
     truth = np.concatenate([right for _, right in found])
     weight = np.concatenate([np.full(len(s), 1 / np.sqrt(len(s))) for s, _ in found])
@@ -162,30 +222,44 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--worlds", type=int, default=60)
     parser.add_argument("--trees", type=int, default=160)
-    parser.add_argument("--cache", type=Path, default=None, help="keep the made worlds here")
+    parser.add_argument("--cache", type=Path, help="keep the made worlds here")
     options = parser.parse_args()
-    seeds = range(FIRST_SEED, FIRST_SEED + options.worlds)
+    with TemporaryDirectory() as folder:
+        cache = options.cache or Path(folder)
+        model = train(list(range(FIRST_SEED, FIRST_SEED + options.worlds)), cache, options.trees)
+    OUT.write_text(json.dumps(model, separators=(",", ":")) + "\n", encoding="utf-8")
+    print(f"{OUT.name}: {OUT.stat().st_size} bytes", file=sys.stderr)
+
+
+def train(seeds: list[int], cache: Path, trees: int) -> dict[str, object]:
+    """Fit, stage by stage; each world is scored by trees that the other half of them made."""
     with ProcessPoolExecutor(2) as pool:
-        parts = list(pool.map(pairs_of, seeds, [options.cache] * len(seeds)))
-    print("pairs", sum(len(part.left) for part in parts), flush=True)
-    inside = fit(parts, is_across=False, trees=options.trees // 2)
-    threshold = duplicate_score(parts, inside)
-    halves = [fit(parts[half::2], is_across=True, trees=options.trees) for half in (0, 1)]
-    # Each world is scored by the trees that the other half of the worlds made.
-    seen = [seen_by(part, halves[1 - at % 2], inside, threshold) for at, part in enumerate(parts)]
-    contexts = [fit_context(seen[1 - half :: 2], options.trees // 2) for half in (0, 1)]
-    model = {
+        samples = list(pool.map(sampled, seeds, repeat(cache)))
+        halves = [fit_fields(samples[1 - half :: 2], trees) for half in (0, 1)]
+        fields = fit_fields(samples, trees)
+        del samples
+        by_half = [halves[at % 2] for at in range(len(seeds))]
+        kin_stages = list(pool.map(kin_stage, seeds, repeat(cache), by_half))
+        kins = [fit(kin_stages[1 - half :: 2], trees // 3) for half in (0, 1)]
+        threshold = duplicate_score(kin_stages, kins)
+        kin = fit(kin_stages, trees // 3)
+        kin_by_half = [kins[at % 2] for at in range(len(seeds))]
+        choices = list(
+            pool.map(choice, seeds, repeat(cache), by_half, kin_by_half, repeat(threshold))
+        )
+    stages = [of.stage for of in choices]
+    contexts = [fit(stages[1 - half :: 2], trees // 2) for half in (0, 1)]
+    return {
         "version": 1,
-        "pair": fit(parts, is_across=True, trees=options.trees).as_data(),
-        "inside": inside.as_data(),
-        "context": fit_context(seen, options.trees // 2).as_data(),
-        "calibration": calibration(seen, contexts),
+        "pair": fields.pair.as_data(),
+        "inside": fields.inside.as_data(),
+        "kin": kin.as_data(),
+        "context": fit(stages, trees // 2).as_data(),
+        "calibration": calibration(choices, contexts),
         "link_share": LINK_SHARE,
         "review_share": REVIEW_SHARE,
         "duplicate_score": threshold,
     }
-    OUT.write_text(json.dumps(model, separators=(",", ":")) + "\n", encoding="utf-8")
-    print("written", OUT.name, OUT.stat().st_size, "duplicates from", threshold / UNIT)
 
 
 if __name__ == "__main__":

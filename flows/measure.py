@@ -22,11 +22,18 @@ from agreement.frames import (
 )
 from agreement.money import minor_digits
 from agreement.policy import Agreement
-from agreement.terms import Terms
 from connectors.clock import utc_now
 from connectors.participants import read_participants
 from flows.reconcile import Known
-from flows.reward_terms import Facts, Money, RewardsDue, rewards_due, with_frozen_rates
+from flows.reward_terms import (
+    Facts,
+    Money,
+    RewardsDue,
+    frozen_terms,
+    post_due,
+    rewards_due,
+    with_frozen_rates,
+)
 from flows.run import Run
 from transforms import (
     attribution,
@@ -80,17 +87,7 @@ def measure(run: Run, known: Known) -> Measures:
 
 def post_rewards(run: Run, measures: Measures) -> int:
     """Post what the reward ledger lacks, into the open period; give the number of postings."""
-    due = measures.rewards_due
-    return run.store.post(
-        run.run_id,
-        due.postings,
-        agreement_version={
-            period: terms.agreement for period, terms in due.calculation.terms.items()
-        },
-        at=utc_now(),
-        credit=(due.credits, due.posts_into),
-        found=due.found(run.run_id, run.as_of),
-    )
+    return post_due(run.store, run.run_id, measures.rewards_due, run.as_of, utc_now())
 
 
 @dataclass(frozen=True)
@@ -117,11 +114,7 @@ class _Read:
 def compute(run: Run, known: Known) -> Measures:
     """Do the pure part of measuring; nothing is saved."""
     agreement = run.agreement
-    frozen = {
-        period: Terms.model_validate(closed.terms)
-        for period, closed in run.store.closed_periods().items()
-    }
-    known = replace(known, rates=with_frozen_rates(known.rates, frozen))
+    known = replace(known, rates=with_frozen_rates(known.rates, frozen_terms(run.store)))
     read = _read(run, known, agreement)
     digits = known.digits.get(known.company_currency, minor_digits(known.company_currency))
     due = rewards_due(

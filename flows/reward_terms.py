@@ -97,10 +97,7 @@ def rewards_due(
     A closed period keeps the terms it closed with (W9); an open one has the terms of the agreement
     version that was in force on its first day. `facts_under` reads deals and credit by a version.
     """
-    frozen = {
-        period: Terms.model_validate(closed.terms)
-        for period, closed in store.closed_periods().items()
-    }
+    frozen = frozen_terms(store)
     versions = agreement_by_period(store, agreement, frozen, now)
     terms: dict[str, Terms] = {}
     deals, shared, reached = [], [], []
@@ -131,6 +128,30 @@ def rewards_due(
         set(frozen),
         store.posted(),
         store.reward_credits(),
+    )
+
+
+def frozen_terms(store: Store) -> dict[str, Terms]:
+    """Give the terms that closed periods keep, in order."""
+    return {
+        period: Terms.model_validate(closed.terms)
+        for period, closed in store.closed_periods().items()
+    }
+
+
+def post_due(store: Store, run_id: str, due: RewardsDue, as_of: datetime, at: datetime) -> int:
+    """Post what the ledger lacks, with the credit behind it and what was found of each period.
+
+    All in one transaction; gives the number of postings.
+    """
+    terms = due.calculation.terms
+    return store.post(
+        run_id,
+        due.postings,
+        agreement_version={period: each.agreement for period, each in terms.items()},
+        at=at,
+        credit=(due.credits, due.posts_into),
+        found=due.found(run_id, as_of),
     )
 
 

@@ -133,6 +133,15 @@ def enter_into_force(run: Run) -> None:
             f"{instant_text(run.as_of)} is before the last applied night, {instant_text(last)}."
             " Take a later --as-of, or --dry-run to look back"
         )
+    keep_agreement(run)
+
+
+def keep_agreement(run: Run) -> None:
+    """Keep the agreement version with its holidays, so that what is written can name it.
+
+    Raises:
+        AgreementError: the version was used before with other content.
+    """
     content: Mapping[str, object] = run.agreement.model_dump(mode="json")
     run.store.keep_agreement(
         version=run.agreement.name,

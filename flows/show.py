@@ -7,6 +7,7 @@ from agreement.money import format_minor, minor_digits
 from flows.show_writes import left_out_lines
 
 _BAR = 24
+_MAIN_KINDS = {"contact", "company", "deal", "lead", "account", "opportunity"}
 
 
 def show_night(summary: Mapping[str, Any]) -> str:
@@ -80,13 +81,16 @@ def _pulled(summary: Mapping[str, Any]) -> list[str]:
 
 
 def show_coverage(summary: Mapping[str, Any]) -> list[str]:
-    """Show what we hold beside the vendor's own counts, and histories that end elsewhere."""
-    lines = ["Held, of the vendor's count, and the earliest"]
+    """Show what we hold beside the vendor's own counts, and histories that end elsewhere.
+
+    Of objects that are as many there as here, the main ones only.
+    """
+    lines = ["Held since the earliest, as many as the CRM counts unless it says OF"]
     for system, kinds in summary["coverage"].items():
         shown = [
             f"{kind.replace('_', ' ')} {_held(row)}"
             for kind, row in kinds.items()
-            if row["vendor"] or (row["vendor"] is not None and row["counted"])
+            if row["vendor"] != row["counted"] or (row["vendor"] and kind in _MAIN_KINDS)
         ]
         skipped = [kind.replace("_", " ") for kind, row in kinds.items() if row["is_skipped"]]
         lines += _wrapped(f"  {system:<12}", shown or ["not counted yet"])

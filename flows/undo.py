@@ -13,7 +13,7 @@ from connectors.store import RunRow, Written
 from flows.deliver import deliver, settle
 from flows.merge import shared_places
 from flows.plan import Plan, live_schemas
-from flows.run import Run
+from flows.run import Run, keep_agreement
 from flows.writes import result_of
 from transforms.opt_out import FIELDS as OPT_OUT_FIELDS
 from transforms.validate import invalid_writes, valid_writes
@@ -141,6 +141,7 @@ def _final(run: Run, undone_id: str, left: pd.DataFrame, count: int) -> list[str
 
 
 def _apply(run: Run, writes: DataFrame[Writes]) -> dict[str, Any]:
+    keep_agreement(run)
     read_at = utc_now()
     plan_id = run.store.save_plan(
         run.run_id,

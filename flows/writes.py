@@ -11,7 +11,7 @@ from agreement.frames import Writes, empty
 from connectors.store import PlanRow, Store, Written
 from flows.deliver import deliver, guard, settle
 from flows.plan import Plan
-from flows.run import Run
+from flows.run import Run, keep_agreement
 
 
 def plan_view(store: Store, plan_id: str) -> dict[str, Any]:
@@ -108,6 +108,7 @@ def apply_plan(
     plan = Plan(plan_id, Writes.validate(empty(Writes), lazy=True), {}, None, known.notes)
     if not is_over_guards:
         guard(run, plan)
+    keep_agreement(run)
     run.store.take_over(plan_id, run.run_id)
     summary: dict[str, Any] = {"run_id": run.run_id, "plan_id": plan_id, "action": "apply"}
     run.summary.update(summary)

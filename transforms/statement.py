@@ -145,9 +145,10 @@ def _latest(changes: pd.DataFrame) -> pd.DataFrame:
 def statement(books: Books, participant: str) -> Statement:
     """Give a participant's statement; one without postings has none but zeros."""
     is_team = participant in books.teams_of_members
-    pieces = [_shares(books, participant)]
+    shares = _shares(books, participant)
+    pieces = [shares]
     if not is_team:
-        pieces += [*_adjustments(books, participant), _events(books, participant)]
+        pieces += [*_adjustments(books, participant, shares), _events(books, participant)]
     payable = HOUSE if participant == HOUSE else f"payable:{participant}"
     held = f"held:{participant}"
     return Statement(
@@ -293,10 +294,9 @@ def _factors(terms: Terms, team: str, participant: str) -> tuple[str, str, str, 
 # What is not shared deal by deal ------------------------------------------------------------------
 
 
-def _adjustments(books: Books, participant: str) -> list[pd.DataFrame]:
+def _adjustments(books: Books, participant: str, shares: pd.DataFrame) -> list[pd.DataFrame]:
     """Give the lines of caps, holdback and spiffs, one per period that moved."""
     sums = _moved_components(books, participant)
-    shares = _shares(books, participant)
     earned = shares.groupby("computed_for")["reward_minor"].sum()
     share = earned.reindex(sums.index, fill_value=0)
     over = sums["cap_excess"] if participant == HOUSE else sums["pool"] + sums["pool_held"] - share

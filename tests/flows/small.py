@@ -70,7 +70,7 @@ class Small:
             text = text.replace(old, new)
         path = self.folder / f"agreement{self.version}.yaml"
         path.write_text(text, "utf-8")
-        self.settings = self.settings.model_copy(update={"agreement": path})
+        self.settings = self.settings.model_copy(update={"tandem_agreement": path})
 
     @contextmanager
     def run(self) -> Iterator[Run]:
@@ -86,7 +86,7 @@ class Small:
             return night(run, mode)
 
     def store(self) -> closing:
-        return closing(Store.open(self.settings.tandem_database_url))
+        return closing(Store.open(self.settings.database_url))
 
     def edit_hubspot(self, place: int, kind: str = "contacts", **values: Any) -> None:
         self.now += HOUR

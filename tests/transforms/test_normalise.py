@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from agreement.errors import BadInput
 from agreement.policy import load_agreement
 from tests import builders
 from transforms import normalise

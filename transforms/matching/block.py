@@ -29,13 +29,15 @@ class Key:
 
 def candidates(records: Records) -> tuple[Codes, Codes]:
     """Give the pairs to compare, each once, lower row first, in order of rows."""
-    size = len(records)
-    found = [np.empty(0, dtype=np.int64)]
-    for key in keys(records):
-        left, right = _pairs(key, records.hubspot_count)
-        found.append(left * size + right)
-    distinct = np.unique(np.concatenate(found))
-    return distinct // max(size, 1), distinct % max(size, 1)
+    found = [_pairs(key, records.hubspot_count) for key in keys(records)]
+    left, right = (np.concatenate(side) for side in zip(*found, strict=True))
+    return joined_rows(left, right, len(records))
+
+
+def joined_rows(left: Codes, right: Codes, count: int) -> tuple[Codes, Codes]:
+    """Give pairs of rows once each, the lower row first, in order."""
+    distinct = np.unique(np.minimum(left, right) * count + np.maximum(left, right))
+    return distinct // max(count, 1), distinct % max(count, 1)
 
 
 def keys(records: Records) -> Iterator[Key]:
@@ -138,7 +140,7 @@ def _employers(records: Records, where: Codes, domain: Codes) -> tuple[Codes, Co
 
 def _begins(name: Text, letters: int) -> Codes:
     """Number the beginnings of names."""
-    begins = [value[:letters] for value in name.values.tolist()]
+    begins = [value[:letters] for value in name.texts.tolist()]
     code = np.r_[pd.factorize(np.array(begins, dtype=object))[0], MISSING].astype(np.int64)
     numbers: Codes = code[name.code]
     return numbers

@@ -15,7 +15,7 @@ MOST_DUPLICATES = 8
 
 # Rivals' scores are told apart in steps of half a unit of log odds, from -8 to 12.
 _LOW, _STEP, _COUNT = -8 * UNIT, UNIT // 2, 41
-NO_RIVAL = 0
+NO_SCORE = int(np.iinfo(np.int64).min)
 
 
 def clusters(left: Codes, right: Codes, score: Scores, count: int) -> Codes:
@@ -78,7 +78,7 @@ def rivals(hubspot: Codes, salesforce: Codes, score: Scores, count: int) -> NDAr
     by its best records. Two columns of steps, the higher first; 0 where there is none.
     """
     distinct, at = np.unique(hubspot * count + salesforce, return_inverse=True)
-    best = np.full(len(distinct), np.iinfo(np.int64).min, dtype=np.int64)
+    best = np.full(len(distinct), NO_SCORE, dtype=np.int64)
     np.maximum.at(best, at, score)
     people = (distinct // max(count, 1), distinct % max(count, 1))
     sides = [_best_other(side, best, count) for side in people]
@@ -91,7 +91,7 @@ def _best_other(node: Codes, score: Scores, count: int) -> Codes:
     order = np.lexsort((-score, node))
     sorted_node, sorted_score = node[order], score[order]
     is_first = np.r_[True, sorted_node[1:] != sorted_node[:-1]] if len(node) else np.empty(0, bool)
-    top = np.full(count, np.iinfo(np.int64).min, dtype=np.int64)
+    top = np.full(count, NO_SCORE, dtype=np.int64)
     second = top.copy()
     top[sorted_node[is_first]] = sorted_score[is_first]
     next_ = np.flatnonzero(np.r_[False, is_first[:-1]] & ~is_first) if len(node) else order
@@ -103,5 +103,5 @@ def _best_other(node: Codes, score: Scores, count: int) -> Codes:
 
 def steps(score: Scores) -> Codes:
     """Put scores into steps from 1 on; 0 for no score."""
-    step = np.clip((score - _LOW) // _STEP + 1, 1, _COUNT)
-    return np.where(score == np.iinfo(np.int64).min, NO_RIVAL, step)
+    step = np.clip((np.maximum(score, _LOW) - _LOW) // _STEP + 1, 1, _COUNT)
+    return np.where(score == NO_SCORE, 0, step)

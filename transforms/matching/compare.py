@@ -336,7 +336,7 @@ _LONG_LABEL = 5
 def _like_domains(records: Records, a: Codes, b: Codes) -> Flags:
     """Tell domains that differ in their ending or by a slip of the pen."""
     label, length = records.label_of, records.label.length
-    is_like = (a >= 0) & (b >= 0) & (a != b)
+    is_like: Flags = (a >= 0) & (b >= 0) & (a != b)
     rows = np.flatnonzero(is_like)
     one, other = label[a[rows]], label[b[rows]]
     same = one == other
@@ -358,7 +358,8 @@ def _spellings(records: Records, left: Codes, right: Codes) -> Codes:
     one = _spells(bare[left], records.spelled[right])
     other = _spells(bare[right], records.spelled[left])
     low, high = np.minimum(one, other), np.maximum(one, other)
-    return low * 4 - low * (low - 1) // 2 + high - low
+    place: Codes = low * 4 - low * (low - 1) // 2 + high - low
+    return place
 
 
 def _spells(bare: Codes, ways: Codes) -> Codes:

@@ -153,7 +153,7 @@ def encode(hubspot: pd.DataFrame, salesforce: pd.DataFrame, words: Words) -> Rec
 
 
 def _raw(both: pd.DataFrame, column: str) -> pa.Array:
-    """Give a column as trimmed Arrow text; empty is missing, and so is a column that is not there."""
+    """Give a column as trimmed Arrow text; empty is missing, and so is an absent column."""
     if column not in both:
         return pa.nulls(len(both), pa.string())
     values = pa.array(both[column].astype("str"), type=pa.large_string(), from_pandas=True)

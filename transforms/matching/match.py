@@ -19,7 +19,7 @@ from transforms.matching.compare import (
 )
 from transforms.matching.encode import Codes, Records, encode
 from transforms.matching.model import MatchModel
-from transforms.matching.score import Pairs, score_pairs
+from transforms.matching.score import Scored, score_pairs
 
 LINK, REVIEW = "link", "review"
 # A duplicate's own row is worth this share of the best row of its person.
@@ -41,7 +41,7 @@ def match(hubspot: pd.DataFrame, salesforce: pd.DataFrame, model: MatchModel) ->
     return Links.validate(_rows(records, pairs, model), lazy=True)
 
 
-def _rows(records: Records, pairs: Pairs, model: MatchModel) -> pd.DataFrame:
+def _rows(records: Records, pairs: Scored, model: MatchModel) -> pd.DataFrame:
     best = _best_pairs(pairs)
     one, other = pairs.person[pairs.hubspot[best]], pairs.person[pairs.salesforce[best]]
     order = _text_order(records.record_id)
@@ -61,7 +61,7 @@ def _text_order(values: NDArray[np.object_]) -> Codes:
     return np.unique(values.astype("T"), return_inverse=True)[1].astype(np.int64)
 
 
-def _best_pairs(pairs: Pairs) -> Codes:
+def _best_pairs(pairs: Scored) -> Codes:
     """Give, per two people, the position of their records' best pair, the first of equal ones."""
     people = _pair_of(pairs.person[pairs.hubspot], pairs.person[pairs.salesforce])
     order = np.lexsort((pairs.salesforce, pairs.hubspot, -pairs.score, people))
@@ -70,7 +70,7 @@ def _best_pairs(pairs: Pairs) -> Codes:
 
 
 def _spread(
-    records: Records, pairs: Pairs, chosen: Codes, share: NDArray[np.float64], model: MatchModel
+    records: Records, pairs: Scored, chosen: Codes, share: NDArray[np.float64], model: MatchModel
 ) -> pd.DataFrame:
     """Give each record of a chosen person a row with each record of the partner."""
     table = pd.DataFrame({
@@ -86,7 +86,7 @@ def _spread(
 
 
 def _described(
-    records: Records, pairs: Pairs, spread: pd.DataFrame, model: MatchModel
+    records: Records, pairs: Scored, spread: pd.DataFrame, model: MatchModel
 ) -> pd.DataFrame:
     size = len(records)
     hubspot, salesforce = spread["row"].to_numpy(), spread["row_other"].to_numpy()
@@ -107,7 +107,7 @@ def _described(
         "rule": np.where(is_known, _rules(pairs.levels[pair]), _THROUGH),
         "decision": np.where(best >= model.link_share, LINK, REVIEW),
         "cluster_id": np.where(first < second, first, second),
-        "evidence": _evidence(pairs.levels[pair]),
+        "evidence": np.where(is_known, _evidence(pairs.levels[pair]), _THROUGH),
     })  # fmt: skip
     texts = {name: "str" for name in rows.columns if name != "score"}
     return rows.astype(texts).sort_values(["hubspot_id", "salesforce_id"], ignore_index=True)
@@ -141,19 +141,21 @@ def _rules(levels: NDArray[np.int8]) -> NDArray[np.object_]:
     ).astype(object)  # fmt: skip
 
 
-# Levels of a field, from agreement to contradiction, as evidence says them.
+# What evidence says of each level; a level that is not here contradicts.
+# fmt: off
 _SAID = {
-    "email": ({1: "equal", 2: "shared mailbox"}, {3: "a slip", 6: "a slip", 9: "a slip"},
-              {4: "numbered", 7: "numbered"}, {10: "same mailbox name", 11: "same mailbox name"}),
-    "first": ({1: "equal"}, {2: "nickname"}, {3: "alike", 6: "alike", 7: "alike"},
-              {4: "initial"}, {5: "part"}),
-    "last": ({1: "equal"}, {2: "alike", 5: "alike", 6: "alike"}, {3: "part", 4: "initial"}),
-    "phone": ({1: "equal"}, {2: "equal, shared", 3: "equal, shared", 4: "switchboard"}, {5: "near"}),
-    "company": ({1: "equal"}, {2: "part"}, {3: "alike", 4: "alike"}),
-    "domain": ({1: "equal"}, {2: "alike", 3: "company's name"}),
-    "title": ({1: "equal"}, {2: "alike"}),
-    "place": ({1: "same postcode"}, {2: "same city"}, {3: "same country"}),
-}  # fmt: skip
+    "email": {1: "equal", 2: "shared mailbox", 3: "a slip", 6: "a slip", 9: "a slip",
+              4: "numbered", 7: "numbered", 10: "same mailbox name", 11: "same mailbox name"},
+    "first": {1: "equal", 2: "nickname", 3: "alike", 6: "alike", 7: "alike", 4: "initial",
+              5: "part"},
+    "last": {1: "equal", 2: "alike", 5: "alike", 6: "alike", 3: "part", 4: "initial"},
+    "phone": {1: "equal", 2: "shared by few", 3: "shared by few", 4: "switchboard", 5: "near"},
+    "company": {1: "equal", 2: "part", 3: "alike", 4: "alike"},
+    "domain": {1: "equal", 2: "alike", 3: "company's name"},
+    "title": {1: "equal", 2: "alike"},
+    "place": {1: "same postcode", 2: "same city", 3: "same country"},
+}
+# fmt: on
 _DIFFERS = "different"
 
 
@@ -169,12 +171,6 @@ def _evidence(levels: NDArray[np.int8]) -> NDArray[np.object_]:
         for name in reversed(_SAID):
             rest, level = divmod(rest, FIELDS[name])
             if level:
-                parts.append(f"{name} {_WORDS[name].get(level, _DIFFERS)}")
+                parts.append(f"{name} {_SAID[name].get(level, _DIFFERS)}")
         texts.append("; ".join(reversed(parts)))
     return np.array([*texts, ""], dtype=object)[at]
-
-
-_WORDS = {
-    name: {level: word for group in groups for level, word in group.items()}
-    for name, groups in _SAID.items()
-}

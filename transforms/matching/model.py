@@ -97,16 +97,18 @@ class Trees:
 class MatchModel:
     """Everything that matching knows beforehand; a night never changes it.
 
-    `pair` scores two records of different systems, `inside` two of one system, `context` corrects
-    a pair's score by its rivals. `scores` and `shares` are points of the curve from a chosen
-    pair's score to the share of such pairs that were right. A pair is linked at `link_share`, shown
-    for review at `review_share`; records of one system are one person's at `duplicate_score`.
+    `pair` scores two records of different systems, `inside` two of one system; `kin` corrects
+    `inside` by the partners that both have, `context` corrects `pair` by the rivals. `scores` and
+    `shares` are points of the curve from a chosen pair's score to the share of such pairs that were
+    right. A pair is linked at `link_share`, shown for review at `review_share`; records of one
+    system are one person's at `duplicate_score`.
     """
 
     version: int
     words: Words
     pair: Trees
     inside: Trees
+    kin: Trees
     context: Trees
     scores: NDArray[np.float64]
     shares: NDArray[np.float64]
@@ -127,6 +129,7 @@ class MatchModel:
             words=Words.parse(words_text),
             pair=Trees.parse(data["pair"]),
             inside=Trees.parse(data["inside"]),
+            kin=Trees.parse(data["kin"]),
             context=Trees.parse(data["context"]),
             scores=np.array(data["calibration"]["scores"], dtype=np.float64),
             shares=np.array(data["calibration"]["shares"], dtype=np.float64),

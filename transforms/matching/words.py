@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 # Mailboxes that a company answers with several people, as they stand before the @.
 # fmt: off
 ROLE_MAILBOXES = frozenset({
-    "abuse", "account", "accounting", "accounts", "admin", "administration", "ap", "ar", "bestellung",
-    "billing", "booking", "bookings", "buchhaltung", "care", "career", "careers", "commercial",
+    "abuse", "account", "accounting", "accounts", "admin", "administration", "ap", "ar",
+    "bestellung", "billing", "booking", "bookings", "buchhaltung", "care", "career", "careers",
+    "commercial",
     "compras", "contact", "contacto", "contactus", "customercare", "customerservice", "desk",
     "einkauf", "email", "enquiries", "enquiry", "events", "facturacion", "feedback", "finance",
     "frontdesk", "general", "hello", "help", "helpdesk", "hi", "hr", "info", "information",
