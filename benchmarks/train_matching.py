@@ -34,7 +34,7 @@ FOLDER = Path(__file__).parents[1] / "transforms" / "matching"
 WORDS = FOLDER / "words_v1.json"
 OUT = FOLDER / "model_v1.json"
 FIRST_SEED = 1000
-LINK_SHARE, REVIEW_SHARE = 0.97, 0.25
+LINK_SHARE, REVIEW_SHARE = 0.955, 0.25
 # Share of right pairs among duplicates inside a system from which two records are one person.
 DUPLICATE_SHARE = 0.97
 

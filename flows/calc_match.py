@@ -3,6 +3,7 @@
 import csv
 import re
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ from transforms.matching import COLUMNS, LINK, MatchModel, match
 
 System = Literal["hubspot", "salesforce"]
 
-_FILES = Path(__file__).parents[1] / "transforms" / "matching"
+_MODEL, _WORDS = "model_v1.json", "words_v1.json"
 # The columns that calc.md promises, and then the evidence in words.
 _WRITTEN = (
     "hubspot_id", "salesforce_id", "score", "rule", "decision", "cluster_id", "evidence",
@@ -91,9 +92,8 @@ def calc_match(
 
 def shipped_model() -> MatchModel:
     """Read the model and the word lists that ship with matching."""
-    texts = [
-        (_FILES / name).read_text(encoding="utf-8") for name in ("model_v1.json", "words_v1.json")
-    ]
+    folder = files("transforms.matching")
+    texts = [folder.joinpath(name).read_text(encoding="utf-8") for name in (_MODEL, _WORDS)]
     return MatchModel.parse(*texts)
 
 

@@ -111,6 +111,11 @@ class Small:
             for call in log
         )
 
+    def reads(self) -> int:
+        """Count the requests so far that read given Salesforce records back."""
+        template = "POST /services/data/{v}/composite/sobjects/{sobject}"
+        return sum(call.template == template for call in self.salesforce.log)
+
     def state(self) -> dict:
         """Give every field of every record of both CRMs, but for what changes by itself."""
         own = {"hs_lastmodifieddate", "lastmodifieddate", "LastModifiedDate", "SystemModstamp",

@@ -515,7 +515,7 @@ def _places(records: Records, left: Codes, right: Codes) -> Codes:
 def _countries(country: Text, left: Codes, right: Codes) -> Codes:
     """Give 1 for the same country, 2 for another; 0 where a code stands against a name."""
     a, b = country.code[left], country.code[right]
-    is_code = np.r_[country.length == 2, False]
+    is_code = country.length == 2
     is_known = (a >= 0) & (b >= 0)
     differs = is_known & (a != b) & (is_code[a] == is_code[b])
     return np.where(is_known & (a == b), 1, np.where(differs, 2, 0))

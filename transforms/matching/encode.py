@@ -35,9 +35,9 @@ class Text:
 
     @property
     def length(self) -> Codes:
-        """Give the length of each distinct value."""
+        """Give the length of each distinct value, and at the end 0, that of a missing one."""
         sizes = [len(value) for value in self.texts.tolist()]
-        return np.array(sizes, dtype=np.int64)
+        return np.array([*sizes, 0], dtype=np.int64)
 
 
 @dataclass(frozen=True)
