@@ -133,7 +133,6 @@ LASTING: tuple[Trouble, ...] = (
     Trouble("a daily limit", Fault(429, "DAILY"), system="hubspot", stops=VendorUnavailable),
     Trouble("a daily limit", Fault(403), system="salesforce", stops=VendorUnavailable),
     Trouble("a revoked token", Fault(401), system="hubspot", stops=AccessError),
-    Trouble("a moving account", Fault(477), system="hubspot", stops=VendorUnavailable),
 )
 
 
@@ -397,9 +396,10 @@ def differences(company: Company, points: Sequence[Point], twin: Undisturbed) ->
     requests = Counter(company.requests())
     if created := [template for template in requests if is_creation(template)]:
         yield f"something was created: {created}"
-    # A job whose end is not seen is sent again, as far as its rows are found unwritten.
-    is_stopped = any(point.trouble.stops_at(point.template) for point in points)
-    spare = {UPLOAD: int(is_stopped)}
+    # A job that ends badly is sent again, as far as its rows are found unwritten: by another job
+    # or, when few are left, by a list.
+    is_job_lost = any("/jobs/" in p.template and p.trouble.stops_at(p.template) for p in points)
+    spare = {UPLOAD: int(is_job_lost), WRITES[1]: int(is_job_lost)}
     for template in (*WRITES, UPLOAD):
         met = sum(min(p.trouble.times, ATTEMPTS) for p in points if p.template == template)
         extra = requests[template] - twin.requests[template]

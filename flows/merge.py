@@ -64,7 +64,8 @@ def merge_shared(run: Run, known: Known) -> Shared:
     held, places = _held(run, merged)
     merged = merged[~held].reset_index(drop=True)
     conflicts = merging.conflicts(merged)
-    run.store.save_conflicts(run.run_id, conflicts, at=utc_now())
+    if run.is_applied:
+        run.store.save_conflicts(run.run_id, conflicts, at=utc_now())
     opt_outs, left = opt_out_writes(known.people, known.crosswalk, _writable_opt_outs(run))
     writes = merging.shared_writes(merged, ownership)
     log.info(

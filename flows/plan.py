@@ -102,8 +102,9 @@ def _without_held(
     is_held = planning.is_held(writes, holds, run.agreement.name)
     held = pd.concat([writes.loc[is_held, places], shared.held], ignore_index=True)
     standing = holds[places].merge(held.assign(is_held=True), on=places, how="left")
-    over = standing[standing["is_held"].isna()]
-    run.store.end_holds(over[places], by=run.run_id, at=utc_now())
+    if run.is_applied:
+        over = standing[standing["is_held"].isna()]
+        run.store.end_holds(over[places], by=run.run_id, at=utc_now())
     kept = writes[~is_held].reset_index(drop=True)
     return Writes.validate(kept, lazy=True), held
 

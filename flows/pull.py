@@ -72,9 +72,7 @@ def pull(run: Run, crm: Crm) -> dict[str, int]:
     """
     allowance = _allowance(run, crm.system)
     crm.allow(allowance.daily_share, allowance.reserve)
-    kinds = [
-        kind for system, kind in kinds_to_pull(run.agreement) if system == crm.system
-    ]
+    kinds = [kind for system, kind in kinds_to_pull(run.agreement) if system == crm.system]
     counts, full = _pull_kinds(run, crm, kinds, is_full=run.is_full)
     for kind, rows in recount(run, crm, list(counts), full, _read_again).items():
         counts[kind] = max(rows, counts[kind])

@@ -126,8 +126,7 @@ class Along:
         except VendorRejected:
             return  # the log does not reach back that far
         records = (
-            Record(record_id, {}, modified_at=at, is_deleted=True)
-            for record_id, at in told.items()
+            Record(record_id, {}, modified_at=at, is_deleted=True) for record_id, at in told.items()
         )
         for some in _chunked(records):
             yield self._news(some)

@@ -45,6 +45,11 @@ class Run:
     started_at: datetime = field(default_factory=utc_now)
 
     @property
+    def is_applied(self) -> bool:
+        """Say whether this is a night that writes: only then does what it finds count as so."""
+        return self.summary.get("mode") == "apply"
+
+    @property
     def crms(self) -> tuple[Crm, ...]:
         """Give both CRMs, in the order in which they are pulled and written."""
         return self.hubspot, self.salesforce

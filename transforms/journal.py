@@ -120,7 +120,10 @@ def _balances(
     currency: str,
     digits: int,
 ) -> list[str]:
-    """Assert every account's balance on the day after each period; debits are positive."""
+    """Assert every account's balance on the day after each period; debits are positive.
+
+    `~ 0` makes beancount check the last digit too, which it would let pass otherwise.
+    """
     account = pd.concat([entries["debit"], entries["credit"]], ignore_index=True)
     sign = np.repeat([1, -1], len(entries))
     signed = pd.concat([entries["amount_minor"]] * 2, ignore_index=True) * sign
@@ -131,7 +134,7 @@ def _balances(
         sums = signed[period <= name].groupby(account[period <= name]).sum()
         lines += [
             f"{day:%Y-%m-%d} balance {account_name(str(each))}  "
-            f"{fixed(int(minor), digits)} {currency}"
+            f"{fixed(int(minor), digits)} ~ 0 {currency}"
             for each, minor in sums.items()
         ]
     return lines

@@ -6,6 +6,7 @@ value travels. Both changed to the same: agreed. Both changed differently: the f
 decides, else a person. A value that people set is never overwritten for any other reason.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
@@ -127,7 +128,8 @@ def rule_of(shared: SharedField) -> str:
     """Name the mapping under which two values are equal: bases of another mapping are none."""
     maps = (sorted(shared.to_salesforce.items()), sorted(shared.to_hubspot.items()))
     places = sorted(f"{kind[0]}.{kind[1]}.{name}" for kind, name in shared.vendor_fields().items())
-    return repr((shared.name, shared.same, places, maps))
+    content = repr((shared.name, shared.same, places, maps))
+    return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
 # The merge ---------------------------------------------------------------------------------------

@@ -212,7 +212,7 @@ class Writer:
             what=self._job_name,
             data=content,
             headers={"Content-Type": "text/csv; charset=UTF-8"},
-            read=len,
+            read=_nothing,
             is_repeatable=False,
         )
 
@@ -242,6 +242,15 @@ class Writer:
             if row := waiting.pop(record_id, None):
                 outcomes.append(_refused(record_id, _bulk_reason(told["sf__Error"], row)))
         return outcomes
+
+
+def _nothing(content: bytes) -> None:
+    """Take no answer: an upload has none, and a proxy's page would pass for one.
+
+    Raises:
+        ValueError: there is a body.
+    """
+    raise ValueError(f"{len(content)} bytes where none were expected")
 
 
 def _refused(record_id: str, reason: str) -> Outcome:

@@ -13,6 +13,7 @@ from connectors.store.tables import base, conflict, hold, outbox
 
 _CHUNK = 500
 _PAIR = ["hubspot_kind", "hubspot_id", "salesforce_kind", "salesforce_id", "field"]
+_BASE = [*_PAIR, "rule"]
 _PLACE = ["system", "kind", "record_id", "field"]
 
 # Bases --------------------------------------------------------------------------------------------
@@ -21,7 +22,7 @@ _PLACE = ["system", "kind", "record_id", "field"]
 def read_bases(connection: Connection) -> DataFrame[Bases]:
     """Give what was last agreed on, by pair and field."""
     types = types_of(Bases)
-    query = select(*(base.c[name] for name in types)).order_by(*(base.c[name] for name in _PAIR))
+    query = select(*(base.c[name] for name in types)).order_by(*(base.c[name] for name in _BASE))
     found: pd.DataFrame = fetch_frame(connection, query, types)
     return Bases.validate(found, lazy=True)
 
@@ -31,16 +32,17 @@ def save_bases(
 ) -> int:  # fmt: skip
     """Keep what is agreed on now; give how many rows differ from what was kept.
 
-    Two blanks end a base: they need none. Pairs that are not named keep theirs.
+    Two blanks end a base: they need none. Pairs that are not named keep theirs, and so does every
+    other rule: a draft of an agreement that is only looked at takes nothing from the one in force.
     """
     kept = read_bases(connection)
-    values = ["hubspot_base", "salesforce_base", "rule"]
-    both = agreed.merge(kept, on=_PAIR, how="left", suffixes=("", "_kept"), indicator="known")
+    values = ["hubspot_base", "salesforce_base"]
+    both = agreed.merge(kept, on=_BASE, how="left", suffixes=("", "_kept"), indicator="known")
     is_new = both["known"] == "left_only"
     for name in values:
         old = both[f"{name}_kept"]
         is_new |= ~((both[name] == old) | (both[name].isna() & old.isna())).astype(bool)
-    changed = both.loc[is_new, [*_PAIR, *values]]
+    changed = both.loc[is_new, [*_BASE, *values]]
     is_blank = changed["hubspot_base"].isna() & changed["salesforce_base"].isna()
     _forget(connection, changed[is_blank])
     rows = [{**row, "agreed_at": at, "run_id": run_id} for row in rows_of(changed[~is_blank])]
@@ -56,8 +58,8 @@ def save_bases(
 def _forget(connection: Connection, pairs: pd.DataFrame) -> None:
     if len(pairs):
         connection.execute(
-            delete(base).where(*(base.c[name] == bindparam(f"of_{name}") for name in _PAIR)),
-            [{f"of_{name}": row[name] for name in _PAIR} for row in rows_of(pairs)],
+            delete(base).where(*(base.c[name] == bindparam(f"of_{name}") for name in _BASE)),
+            [{f"of_{name}": row[name] for name in _BASE} for row in rows_of(pairs)],
         )
 
 

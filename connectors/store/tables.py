@@ -346,7 +346,9 @@ base = Table(
     *columns_of(frames.Bases),
     Column("agreed_at", Instant, nullable=False),
     _text("run_id"),
-    PrimaryKeyConstraint("hubspot_id", "hubspot_kind", "salesforce_kind", "salesforce_id", "field"),
+    PrimaryKeyConstraint(
+        "hubspot_id", "hubspot_kind", "salesforce_kind", "salesforce_id", "field", "rule"
+    ),
     sqlite_with_rowid=False,
 )
 

@@ -147,11 +147,13 @@ def test_a_hold_ends_when_its_inputs_change(held):
     assert contact["Tandem_Match_Status__c"] is None, "only what changed is written again"
 
 
+@pytest.mark.slow
 def test_a_hold_ends_when_the_agreement_changes(held):
     held.agree()
     assert held.night()["written"]["salesforce"]["contact"] == 2
 
 
+@pytest.mark.slow
 def test_a_hold_ends_when_somebody_releases_it(held):
     with held.store() as store:
         released = store.release_holds(None, by="test", at=held.now)

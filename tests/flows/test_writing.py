@@ -346,6 +346,7 @@ def test_a_canary_that_is_refused_stops_before_the_others_are_written(tmp_path):
         assert states["planned"] > states["confirmed"] > 0
 
 
+@pytest.mark.slow
 def test_a_first_fill_can_be_spread_over_nights(tmp_path):
     with serve_small(tmp_path) as small:
         small.agree(("records_per_night: null", "records_per_night: 3"))

@@ -91,8 +91,8 @@ def test_the_balances_at_a_periods_end_are_asserted_on_the_day_after():
     lines = beancount_text(journal(LEDGER, TERMS, "2027-Q2"), TERMS, "2027-Q2").splitlines()
     found = [line for line in lines if " balance Liabilities:Payable:Sales" in line]
     assert found == [
-        "2027-03-29 balance Liabilities:Payable:Sales  -75.01 USD",
-        "2027-06-29 balance Liabilities:Payable:Sales  0.00 USD",
+        "2027-03-29 balance Liabilities:Payable:Sales  -75.01 ~ 0 USD",
+        "2027-06-29 balance Liabilities:Payable:Sales  0.00 ~ 0 USD",
     ]
 
 

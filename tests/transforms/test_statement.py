@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agreement.frames import Postings, RewardCredits, empty
@@ -76,7 +76,7 @@ def keep_books(period: str, of: dict[str, Terms], *changes: dict, events=()) -> 
         posting_period=pd.Series([c["posting_period"] for c in changes], dtype="str")
     )
     postings = Postings.validate(empty(Postings))
-    for into in sorted({c["posting_period"] for c in changes}):
+    for into in sorted(name for name in of if name <= period):
         rows = table[table["posting_period"] <= into]
         keys = ["computed_for", "deal_id", "team"]
         sums = rows.groupby(keys, as_index=False)["credit_minor"].sum()
@@ -151,7 +151,8 @@ def test_each_line_can_be_re_added_from_what_stands_on_it():
         "1",
     )
     assert Decimal(line["exact"]) == 4_025 * Decimal("0.02")
-    assert Decimal(line["exact"]) + Decimal(line["rounding"]) == line["reward_minor"]
+    whole = Decimal(line["exact"]) + Decimal(line["rounding"])
+    assert whole == int(line["reward_minor"]) == 80
 
 
 def test_a_deal_in_another_currency_shows_its_amount_and_the_rate_of_its_close():
@@ -287,6 +288,8 @@ deal_changes = st.lists(
 )
 
 
+@pytest.mark.slow
+@settings(max_examples=12)
 @pytest.mark.parametrize("teams", [{}, {"sales": {"s-1": 2, "s-2": 1}}])
 @given(deal_changes, st.integers(0, 100))
 def test_statements_add_up_to_the_ledger_whatever_changed(teams, changes, cap):

@@ -296,9 +296,7 @@ def test_live_records_up_to_a_moment_are_counted_by_one_search_a_kind(
     assert [asked["limit"] for asked in searches(front)] == [1, 1]
 
 
-def test_a_first_load_that_was_stopped_goes_on_after_the_page_it_had(
-    standin, hubspot, front, noon
-):
+def test_a_first_load_that_was_stopped_goes_on_after_the_page_it_had(standin, hubspot, front, noon):
     added = [standin.add("companies", {}, created_at=noon) for _ in range(2_450)]
     pulled = hubspot.pull("company", ["name"], Window(None, noon))
     (first,) = islice(pulled, 1)

@@ -47,7 +47,7 @@ def _create_base() -> None:
         sa.Column("agreed_at", Instant(), nullable=False),
         sa.Column("run_id", TEXT, nullable=False),
         sa.PrimaryKeyConstraint(
-            "hubspot_id", "hubspot_kind", "salesforce_kind", "salesforce_id", "field",
+            "hubspot_id", "hubspot_kind", "salesforce_kind", "salesforce_id", "field", "rule",
             name="pk_base",
         ),
         sqlite_with_rowid=False,
