@@ -36,10 +36,10 @@ def _measure(work: Callable[..., Any], arguments: Sequence[Any], rounds: int) ->
         start = time.process_time()
         result = work(*arguments)
         seconds.append(time.process_time() - start)
-    return Figures(statistics.median(seconds), _peak_mib(), result)
+    return Figures(statistics.median(seconds), peak_mib(), result)
 
 
-def _peak_mib() -> int:
+def peak_mib() -> int:
     """Read this process's own peak: getrusage would tell that of the parent, if it is larger."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(status.split("VmHWM:")[1].split()[0]) // 1024
