@@ -24,6 +24,9 @@ class Crm(Protocol):
         is no end.
         """
 
+    def close(self) -> None:
+        """Let go of connections and threads."""
+
     def describe(self, kind: str) -> Mapping[str, FieldInfo] | None:
         """Give the object's fields by the vendor's name, or None when this token cannot read it.
 

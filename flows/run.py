@@ -92,7 +92,12 @@ def open_run(
     hubspot, salesforce = connect_by(settings)
     started_at = utc_now()
     moment = as_of or started_at
-    with closing(Store.open(settings.database_url)) as store, store.hold_lock():
+    with (
+        closing(hubspot),
+        closing(salesforce),
+        closing(Store.open(settings.database_url)) as store,
+        store.hold_lock(),
+    ):
         agreement = with_kept_holidays(store, agreement)
         if is_scheduled:
             moment = max(moment, store.last_applied_as_of() or moment)

@@ -227,6 +227,8 @@ def _settle_by_decision(verdict: pd.DataFrame, decision: pd.Series) -> None:
 
 def translated(values: pd.Series, names: Mapping[str, str]) -> pd.Series:
     """Spell values as the other side does; what the map does not name stays as it is."""
+    if not names:
+        return values
     return as_text(values.map(lambda value: names.get(value.strip(), value), na_action="ignore"))
 
 

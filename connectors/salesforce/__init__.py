@@ -78,6 +78,10 @@ class Salesforce:
         """Count the requests sent so far, logins and repeats included."""
         return self._connection.road.calls
 
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._connection.close()
+
     @property
     def api_used(self) -> tuple[int, int] | None:
         """Give the whole org's requests of the last 24 hours and their limit, as last told."""

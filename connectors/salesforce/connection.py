@@ -42,6 +42,10 @@ class Connection:
         self._user_id: str | None = None
         self._is_user_asked = False
 
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._session.close()
+
     @property
     def api_used(self) -> tuple[int, int] | None:
         """Give the org's requests of the last 24 hours and their limit, as last told."""
