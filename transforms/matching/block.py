@@ -36,7 +36,7 @@ def candidates(records: Records) -> tuple[Codes, Codes]:
 
 def joined_rows(left: Codes, right: Codes, count: int) -> tuple[Codes, Codes]:
     """Give pairs of rows once each, the lower row first, in order."""
-    distinct = np.unique(np.minimum(left, right) * count + np.maximum(left, right))
+    distinct = _distinct(np.minimum(left, right) * count + np.maximum(left, right))
     return distinct // max(count, 1), distinct % max(count, 1)
 
 
@@ -111,8 +111,14 @@ def domains(records: Records) -> tuple[Codes, Codes]:
     address = records.address
     own = np.where(address.is_free, MISSING, address.domain)
     row, value = _flat(np.arange(len(records)), np.column_stack([own, records.website]))
-    distinct = np.unique(joined(row, value))
+    distinct = _distinct(joined(row, value))
     return distinct >> _BITS, distinct & ((1 << _BITS) - 1)
+
+
+def _distinct(values: Codes) -> Codes:
+    """Give each number once, in order: by sorting, which at this size beats numpy's hashing."""
+    ordered = np.sort(values)
+    return ordered[np.r_[True, ordered[1:] != ordered[:-1]]] if len(ordered) else ordered
 
 
 # Codes are below this power of two: eight million distinct values.
@@ -134,7 +140,7 @@ def _employers(records: Records, where: Codes, domain: Codes) -> tuple[Codes, Co
     named = np.flatnonzero(records.company.code >= 0)
     by_name = code[records.company.code[named]]
     by_domain = code[len(names) :][records.label_of[domain]]
-    distinct = np.unique(joined(np.r_[named, where], np.r_[by_name, by_domain]))
+    distinct = _distinct(joined(np.r_[named, where], np.r_[by_name, by_domain]))
     return distinct >> _BITS, distinct & ((1 << _BITS) - 1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -368,7 +369,10 @@ def _without_dots(code: Codes, local: Text, domain: Text, domain_code: Codes) ->
 
 
 def _letters(local: str) -> str:
-    return "".join(letter for letter in local if letter.isalpha())
+    return local if local.isalpha() else _NOT_LETTERS.sub("", local)
+
+
+_NOT_LETTERS = re.compile(r"[\W\d_]+")
 
 
 def _bare(code: Codes, local: Text) -> Text:
