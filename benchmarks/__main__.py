@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("clock", "credit")
+NAMES = ("clock", "credit", "rewards")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Make the word lists that matching ships with, from kept libraries, so that no update moves a link.
+"""Make the word lists that matching ships with: no update of a library moves a link.
 
 `python -m benchmarks.match_words` writes `transforms/matching/words_v1.json`: English nicknames
 (`nicknames`), legal forms of companies (`cleanco`), public suffixes of more than one label

@@ -2,11 +2,12 @@
 
 Words come from `mimesis` and from syllables. Every rate (missing fields, typing errors, job
 changes, duplicates, ...) is drawn per world, so that a model that is right on the whole of them has
-not learned the habits of any one. The benchmark's worlds (`worlds_matching.py`) share no code and no
-words with these.
+not learned the habits of any one. The benchmark's worlds (`worlds_matching.py`) share no code and
+no words with these.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -27,13 +28,16 @@ COUNTRIES = {
 }  # fmt: skip
 FORMS = {
     "en": ("Inc", "Inc.", "LLC", "Corp.", "Corporation", "Co."), "en-gb": ("Ltd", "Limited", "PLC"),
-    "de": ("GmbH", "AG", "GmbH & Co. KG", "KG"), "fr": ("SARL", "SAS", "S.A."), "es": ("S.L.", "S.A."),
+    "de": ("GmbH", "AG", "GmbH & Co. KG", "KG"), "fr": ("SARL", "SAS", "S.A."),
+    "es": ("S.L.", "S.A."),
     "it": ("S.r.l.", "S.p.A."), "nl": ("B.V.", "BV", "N.V."), "pl": ("Sp. z o.o.", "S.A."),
-    "pt-br": ("Ltda.", "S.A."), "sv": ("AB",), "cs": ("s.r.o.", "a.s."), "tr": ("A.S.", "Ltd. Sti."),
+    "pt-br": ("Ltda.", "S.A."), "sv": ("AB",), "cs": ("s.r.o.", "a.s."),
+    "tr": ("A.S.", "Ltd. Sti."),
     "ru": ("OOO", "ZAO"), "ja": ("K.K.", "Co., Ltd."),
 }  # fmt: skip
 FREE = ("gmail.com", "yahoo.com", "hotmail.com", "outlook.com", "icloud.com", "aol.com", "gmx.de",
-        "web.de", "live.com", "proton.me", "mail.ru", "orange.fr", "libero.it", "wp.pl")  # fmt: skip
+        "web.de", "live.com", "proton.me", "mail.ru", "orange.fr", "libero.it",
+        "wp.pl")  # fmt: skip
 ROLES = ("info", "sales", "office", "contact", "support", "hello", "admin", "marketing", "team")
 TYPO_FREE = (
     "gmial.com",
@@ -74,7 +78,7 @@ _MOST = {
     "initial": 0.12, "swapped": 0.05, "ascii": 0.9, "german": 0.4, "upper": 0.1, "middle": 0.15,
     "form": 0.9, "company_typo": 0.12, "company_short": 0.2, "acronym": 0.06, "switchboard": 0.6,
     "phone_typo": 0.06, "phone_shape": 0.9, "title_other": 0.5, "moved": 0.25, "more": 0.2,
-    "no_generation": 0.6, "married": 0.06, "duplicate": 0.15, "wrong_country": 0.03, "typo_free": 0.04,
+    "no_generation": 0.6, "married": 0.06, "duplicate": 0.15, "typo_free": 0.04,
     "free_domain": 0.1, "shuffled_phone": 0.5, "sub_domain": 0.03,
 }  # fmt: skip
 _BOTH = {
@@ -117,13 +121,19 @@ def _flat(values: object) -> list[str]:
     return [str(value) for value in values]
 
 
-_ONSETS = ["b", "br", "c", "ch", "d", "dr", "f", "fl", "g", "gr", "h", "j", "k", "kl", "l", "m", "n", "p", "pr", "r", "s", "sch", "st", "t", "tr", "v", "w", "z"]
+_ONSETS = (
+    "b", "br", "c", "ch", "d", "dr", "f", "fl", "g", "gr", "h", "j", "k", "kl", "l", "m", "n",
+    "p", "pr", "r", "s", "sch", "st", "t", "tr", "v", "w", "z",
+)  # fmt: skip
 _NUCLEI = ["a", "e", "i", "o", "u", "ai", "ea", "ee", "ie", "oo", "ou"]
 _CODAS = ["n", "r", "l", "s", "t", "ck", "m", "nd", "rt", "lk", "ss", "x", "ng"]
-_ENDS = ["er", "man", "son", "sen", "ov", "ova", "ski", "ini", "ez", "berg", "ton", "ley", "wood", "ard", "eau", "ic"]
+_ENDS = (
+    "er", "man", "son", "sen", "ov", "ova", "ski", "ini", "ez", "berg", "ton", "ley", "wood",
+    "ard", "eau", "ic",
+)  # fmt: skip
 
 
-def _syllables(rng: np.random.Generator, ends: list[str]) -> str:
+def _syllables(rng: np.random.Generator, ends: Sequence[str]) -> str:
     word = "".join(
         rng.choice(_ONSETS)
         + rng.choice(_NUCLEI)
@@ -256,7 +266,8 @@ class World:
             "first": str(self.pick(firsts)), "last": last, "company": company, "locale": locale,
             "mobile": self._number(locale), "direct": self._number(company["locale"]),
             "title": str(self.pick(titles, 0.3)), "generation": "",
-            "old": self.pick(self.companies, 0.5), "jobless": self.is_so(self.rates.both["jobless"]),
+            "old": self.pick(self.companies, 0.5),
+            "jobless": self.is_so(self.rates.both["jobless"]),
         }  # fmt: skip
         person["email"] = self._address(person)
         person["old_email"] = self._address({**person, "company": person["old"]})
@@ -290,7 +301,8 @@ class World:
         chosen = company["pattern"] if pattern is None else pattern
         local = [
             f"{given}.{family}", f"{given[:1]}{family}", given, f"{given}{family}",
-            f"{given[:1]}.{family}", f"{family}.{given}", f"{given}_{family}", f"{family}{given[:1]}",
+            f"{given[:1]}.{family}", f"{family}.{given}", f"{given}_{family}",
+            f"{family}{given[:1]}",
         ][chosen] or "x"  # fmt: skip
         address = f"{local}@{company['domain']}"
         number = 2
@@ -304,9 +316,11 @@ class World:
         rng = self.rng
         given, family = slug_of(person["first"]), slug_of(person["last"])
         number = str(rng.choice(["", "", str(rng.integers(1, 99)), str(rng.integers(1950, 2005))]))
-        local = [f"{given}.{family}{number}", f"{given}{family}{number}", f"{given[:1]}{family}{number}",
+        local = [f"{given}.{family}{number}", f"{given}{family}{number}", 
+                 f"{given[:1]}{family}{number}",
                  f"{family}{number}", f"{given}{number}{rng.integers(99)}",
-                 f"{_syllables(rng, ['']).lower()}{rng.integers(999)}"][rng.integers(6)]  # fmt: skip
+                 f"{_syllables(rng, ['']).lower()}{rng.integers(999)}",
+                 ][rng.integers(6)]  # fmt: skip
         address = f"{local}@{self.pick(list(FREE), 0.4)}"
         while address in self.used:
             address = f"{local}{rng.integers(9999)}@{self.pick(list(FREE), 0.4)}"
@@ -448,7 +462,8 @@ class World:
         local = number[-9:]
         code = number[:-9]
         return [
-            f"{code} {local[:3]} {local[3:6]} {local[6:]}", f"0{local}", f"({local[:3]}) {local[3:6]}-{local[6:]}",
+            f"{code} {local[:3]} {local[3:6]} {local[6:]}", f"0{local}",
+            f"({local[:3]}) {local[3:6]}-{local[6:]}",
             f"{code.replace('+', '00')}{local}", f"{local[:3]}.{local[3:6]}.{local[6:]}",
             f"{code} (0){local}",
         ][int(self.rng.integers(6))]  # fmt: skip

@@ -1,6 +1,6 @@
-"""Worlds that matching is measured on: two CRMs of the same people, `easy` or `hard`, up to millions.
+"""Worlds that matching is measured on: two CRMs of the same people, `easy` or `hard`.
 
-Made whole columns at a time from `faker`'s word lists. Nothing here is shared with the worlds the
+Made whole columns at a time, up to millions of records, from `faker`'s word lists. Nothing here is shared with the worlds the
 model is trained on (`train_worlds.py`): neither words nor code nor rates.
 """
 
@@ -77,12 +77,13 @@ _LOCALES = {
     "da_DK": (0.7, "ApS", "45", "Denmark"), "fi_FI": (0.7, "Oy", "358", "Finland"),
 }  # fmt: skip
 _FREE = ("gmail.com", "gmail.com", "gmail.com", "hotmail.com", "yahoo.com", "outlook.com",
-         "icloud.com", "me.com", "gmx.net", "aol.com", "msn.com", "web.de", "free.fr", "o2.pl")  # fmt: skip
+         "icloud.com", "me.com", "gmx.net", "aol.com", "msn.com", "web.de", "free.fr",
+         "o2.pl")  # fmt: skip
 _FREE_TYPOS = ("gmial.com", "gmaill.com", "hotmal.com", "yahooo.com", "outllook.com", "gnail.com")
 _ROLES = ("info", "contact", "office", "sales", "purchasing", "accounts", "hello", "service")
 _SHORT = {
-    "Alexander": "Alex", "Andrew": "Andy", "Anthony": "Tony", "Benjamin": "Ben", "Charles": "Charlie",
-    "Christina": "Tina", "Christopher": "Chris", "Daniel": "Dan", "David": "Dave", "Deborah": "Debbie",
+    "Alexander": "Alex", "Andrew": "Andy", "Anthony": "Tony", "Benjamin": "Ben", 
+    "Charles": "Charlie", "Christina": "Tina", "Christopher": "Chris", "Daniel": "Dan", "David": "Dave", "Deborah": "Debbie",
     "Donald": "Don", "Edward": "Ted", "Elizabeth": "Liz", "Gregory": "Greg", "James": "Jim",
     "Jennifer": "Jen", "Jessica": "Jess", "Joseph": "Joe", "Joshua": "Josh", "Katherine": "Kate",
     "Kenneth": "Ken", "Kimberly": "Kim", "Lawrence": "Larry", "Margaret": "Peggy", "Matthew": "Matt",

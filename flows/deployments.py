@@ -4,15 +4,22 @@ Only this file imports Prefect; the command line answers without it.
 """
 
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 from prefect import flow, runtime, task
+from prefect.blocks.system import Secret
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, SecretStr
 
 from agreement.errors import VendorUnavailable
+from connectors.clock import utc_now
+from connectors.participants import read_approvers
+from connectors.settings import load_settings
+from connectors.store import Store
+from flows import rewards
 from flows.night import Mode, night
 from flows.run import open_run
 
@@ -72,3 +79,27 @@ def nightly_sync(
     moment = as_of or runtime.flow_run.scheduled_start_time
     with open_run(as_of=moment, is_scheduled=as_of is None, is_full=is_full) as run:
         return night(run, mode, stage=as_task)
+
+
+@flow(name="rewards-close", flow_run_name="rewards-close", persist_result=False)
+def rewards_close() -> dict[str, Any]:
+    """Propose the first open reward period, once a night has seen its end; people do the rest."""
+    with closing(Store.open(load_settings().database_url)) as store:
+        return rewards.propose_due(store, utc_now())
+
+
+@flow(name="approve-rewards", flow_run_name="approve-rewards-{period}", persist_result=False)
+def approve_rewards(period: str, by: str, secret_block: str) -> dict[str, Any]:
+    """Approve a proposed reward period; whoever proposed it cannot.
+
+    Args:
+        period: such as 2027-Q1.
+        by: a name listed under TANDEM_APPROVERS.
+        secret_block: the Secret block that holds their secret. A parameter would be stored in
+            clear; whoever may load the block can approve in that name.
+    """
+    secret = SecretStr(Secret.load(secret_block).get())
+    settings = load_settings()
+    read_approvers(settings.tandem_approvers).verify(by, secret)
+    with closing(Store.open(settings.database_url)) as store:
+        return rewards.approve(store, period, rewards.Person(by, is_verified=True), utc_now())

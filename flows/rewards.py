@@ -105,6 +105,25 @@ def propose(store: Store, period: str, person: Person, now: datetime) -> dict[st
     }
 
 
+def propose_due(store: Store, now: datetime) -> dict[str, Any]:
+    """Propose the first open period for the schedule, if a night has seen its end; else say why.
+
+    One that somebody has proposed and that has not changed since is left to its approver.
+    """
+    waiting = [name for name, state in states(store).items() if state not in FINAL]
+    if not waiting:
+        return {"period": None, "state": "open", "why": "no night has calculated an open period"}
+    period = waiting[0]
+    acts = [act for act in store.acts() if act.period == period]
+    if acts and acts[-1].content_hash == store.period_hash(store.found_periods()[period]):
+        state = _STATES[acts[-1].act]
+        return {"period": period, "state": state, "why": "it is proposed, and has not changed"}
+    try:
+        return propose(store, period, Person(SCHEDULE, is_verified=False), now)
+    except BadInput as error:
+        return {"period": period, "state": "open", "why": str(error)}
+
+
 def _check_proposable(store: Store, period: str, terms: Terms) -> None:
     now_in = states(store)
     if now_in[period] in FINAL:

@@ -75,6 +75,10 @@ class Registrar:
         self._one_contact(human, primary, contact)
         self._one_contact(human, other, other)
 
+    def _job_title(self, human: Human) -> str:
+        """Give the title as marketing knows it: now and then another than the one sales has."""
+        return self._dice.pick(JOB_TITLES) if self._dice.chance(0.03) else human.job_title
+
     def _one_contact(self, human: Human, part: HubSpotContact, whole: HubSpotContact) -> None:
         """Write one contact, with the history of its stages."""
         first, last = part.name
@@ -84,7 +88,7 @@ class Registrar:
             "lastname": last,
             "email": part.email,
             "company": human.company.name,
-            "jobtitle": self._dice.pick(JOB_TITLES),
+            "jobtitle": self._job_title(human),
             "lifecyclestage": stage,
             "hs_analytics_source": self._dice.pick(_SOURCES),
             **whole.stored,

@@ -311,3 +311,15 @@ def test_verify_knows_a_head_that_was_noted_elsewhere(quarter):
     assert verdict["faults"] == [
         "no entry has the hash ffffffffffffffff: entries are gone, or it is another ledger's"
     ]
+
+
+def test_the_schedule_proposes_what_is_over_once_and_leaves_the_rest_to_people(quarter):
+    first = rewards.propose_due(quarter.store, moment("2026-04-05"))
+    assert (first["period"], first["state"], first["by"]) == ("2026-Q1", "calculated", SCHEDULE)
+    again = rewards.propose_due(quarter.store, moment("2026-05-05"))
+    assert again["why"] == "it is proposed, and has not changed"
+    assert len(quarter.store.acts()) == 1
+    quarter.close("2026-Q1", "2026-05-06")
+    early = rewards.propose_due(quarter.store, moment("2026-06-05"))
+    assert (early["period"], early["state"]) == ("2026-Q2", "open")
+    assert "Run tandem sync after its end" in early["why"]

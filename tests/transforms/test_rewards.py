@@ -6,10 +6,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agreement import frames
 from agreement.policy import RewardRules
 from agreement.terms import HOUSE
+from tests.builders import build, deal_people, deals, handoff_status
+from tests.transforms.test_statement import terms
 from transforms.ledger import account_balances, held, payables, payroll_due, with_accounts
-from transforms.rewards import Extras, desired, multiplier, pool_minor, postings_due
+from transforms.rewards import (
+    Extras,
+    actuals,
+    attained_deals,
+    calculate,
+    credit_changes,
+    desired,
+    multiplier,
+    pool_minor,
+    postings_due,
+    reward_credits,
+)
 
 RULES = RewardRules(
     rate=Decimal("0.02"),
@@ -193,3 +207,108 @@ def test_a_release_moves_what_was_held_to_what_is_owed():
     )
     assert held(posted) == {"kim": 15}
     assert payables(posted) == {"kim": -30}
+
+
+# Whole periods ------------------------------------------------------------------------------------
+
+
+def won(deal: str, period: str = "2027-Q1", **more) -> dict:
+    return {
+        "deal_id": deal,
+        "record_id": f"006{deal}",
+        "period": period,
+        "closed_on": f"2027-0{3 * int(period[-1]) - 2}-05",
+        **more,
+    }
+
+
+def credited(**minor: int) -> pd.DataFrame:
+    """Build shared credit out of deal_team=minor."""
+    rows = [name.split("_") for name in minor]
+    return build(
+        frames.Credits,
+        [
+            {
+                "model": "linear",
+                "deal_id": deal,
+                "channel": "call",
+                "team": team,
+                "weight": 1.0,
+                "credit_minor": each,
+                "credit_deal_minor": each,
+            }
+            for (deal, team), each in zip(rows, minor.values(), strict=True)
+        ],
+    )
+
+
+def test_marketings_actual_is_the_revenue_of_deals_with_an_accepted_handoff():
+    status = handoff_status(
+        {"handoff_id": "h2", "person_id": "p1", "answer": "accepted"},
+        {
+            "handoff_id": "h1",
+            "person_id": "p1",
+            "answer": "accepted",
+            "started_at": "2026-01-02T14:00Z",
+        },
+        {"handoff_id": "h3", "person_id": "p2", "answer": "rejected"},
+    )
+    people = deal_people({"deal_id": "A", "person_id": "p1"}, {"deal_id": "B", "person_id": "p2"})
+    table = deals(
+        won("A", company_minor=100),
+        won("B", company_minor=40),
+        won("C", state="open", company_minor=7),
+    )
+    reached = attained_deals(table, status, people)
+    assert reached["handoff_id"].fillna("").tolist() == ["h1", ""]
+    assert actuals(reached) == {"2027-Q1": {"marketing": 100, "sales": 140}}
+
+
+def test_the_deals_of_a_team_carry_its_share_to_the_unit():
+    of = {name: terms(name) for name in ("2027-Q1", "2027-Q2")}
+    table = deals(won("A"), won("B"), won("C", "2027-Q2"))
+    shared = credited(A_sales=3_333, A_marketing=1, B_sales=3_333, B_unknown=3_400, C_sales=-25)
+    found = calculate(list(of.values()), shared, table)
+    carried = found.deal_rewards.groupby(["computed_for", "participant"])["reward_minor"].sum()
+    earned = found.team_rewards.set_index(["computed_for", "participant"])["reward_minor"]
+    assert carried[carried != 0].to_dict() == earned.to_dict()
+    assert found.pools["pool_minor"].tolist() == [201, 0]
+
+
+def test_each_period_has_its_own_terms():
+    of = [
+        terms("2027-Q1", teams={"sales": {"s-1": 1}}),
+        terms("2027-Q2", spiffs_minor={"kim": 5}),
+    ]
+    found = calculate(of, credited(A_sales=10_000, B_sales=10_000),
+                      deals(won("A"), won("B", "2027-Q2")))  # fmt: skip
+    rows = found.rewards[["computed_for", "participant", "component", "reward_minor"]]
+    assert rows.to_numpy().tolist() == [
+        ["2027-Q1", "s-1", "pool", 150],
+        ["2027-Q1", "s-1", "pool_held", 50],
+        ["2027-Q2", "kim", "spiff", 5],
+        ["2027-Q2", "sales", "pool", 150],
+        ["2027-Q2", "sales", "pool_held", 50],
+    ]
+    assert found.team_rewards["participant"].tolist() == ["sales", "sales"]
+
+
+def test_amounts_beyond_what_floats_hold_are_exact():
+    huge = 9_007_199_254_740_993  # 2 ** 53 + 1
+    want = desired(pd.Series([huge], index=["2027-Q1"]), credit(sales=1))
+    due = postings_due(want, with_accounts(pd.DataFrame()), "2027-Q1")
+    assert due["reward_minor"].tolist() == [huge]
+    assert account_balances(due)["payable:sales"] == huge
+    standing = reward_credits(credited(A_sales=huge), deals(won("A"), won("B")))
+    changed = credit_changes(
+        reward_credits(credited(A_sales=huge + 2, B_sales=1), deals(won("A"), won("B"))), standing
+    )
+    assert changed["credit_minor"].tolist() == [2, 1]
+
+
+def test_credit_of_a_deal_that_is_gone_is_taken_back_under_its_record():
+    standing = reward_credits(credited(A_sales=50), deals(won("A", company_minor=50)))
+    gone = credit_changes(reward_credits(credited(), deals()), standing)
+    row = gone.iloc[0]
+    assert (row["record_id"], row["credit_minor"], row["company_minor"]) == ("006A", -50, 0)
+    assert credit_changes(standing, standing).empty
