@@ -1,8 +1,8 @@
 """Matching against its peers on worlds with known truth: `python -m benchmarks.matching`.
 
 Worlds are `worlds_matching.py`'s: other words, code and rates than the model was trained on.
-Figures are pairs: all pairs of a person's records in both systems, and one pair per record after the
-one-to-one choice. A method that scores is cut at .5; `link` is what would be written unasked.
+Figures are pairs: all pairs of a person's records in both systems, and one pair per record after
+the one-to-one choice. A method that scores is cut at .5; `link` is what would be written unasked.
 The labelled sets of a folder given by `--labelled` are halved into two systems first.
 """
 

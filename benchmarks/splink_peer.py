@@ -24,8 +24,10 @@ def splink_pairs(hubspot: pd.DataFrame, salesforce: pd.DataFrame, words: Words) 
     ]
     linker = Linker(frames, _settings(), log_level=None, validate_settings=False)
     training = linker.training
-    training.estimate_probability_two_random_records_match([block_on("email")], recall=0.5)
-    training.estimate_u_using_random_sampling(max_pairs=1_000_000, seed=1)
+    training.estimate_probability_two_random_records_match(
+        [block_on("email"), block_on("phone", "last")], recall=0.6
+    )
+    training.estimate_u_using_random_sampling(max_pairs=5_000_000, seed=1)
     for rule in (block_on("email"), block_on("last", "domain"), block_on("first", "last")):
         training.estimate_parameters_using_expectation_maximisation(rule)
     found = linker.inference.predict(threshold_match_probability=_THRESHOLD).as_pandas_dataframe()
@@ -50,17 +52,15 @@ def _settings() -> SettingsCreator:
             block_on("last", "company"),
         ],
         comparisons=[
-            cl.EmailComparison("email").configure(term_frequency_adjustments=False),
+            cl.ExactMatch("email"),
             cl.JaroWinklerAtThresholds("first", [0.92, 0.8]).configure(
                 term_frequency_adjustments=True
             ),
             cl.JaroWinklerAtThresholds("last", [0.92, 0.8]).configure(
                 term_frequency_adjustments=True
             ),
-            cl.ExactMatch("phone"),
+            cl.ExactMatch("phone").configure(term_frequency_adjustments=True),
             cl.JaroWinklerAtThresholds("company", [0.9]).configure(term_frequency_adjustments=True),
-            cl.ExactMatch("title"),
-            cl.ExactMatch("city"),
         ],
         retain_intermediate_calculation_columns=False,
         retain_matching_columns=False,

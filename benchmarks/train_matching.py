@@ -221,14 +221,15 @@ def calibration(seen: list[Choice], halves: list[Trees]) -> dict[str, list[float
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--worlds", type=int, default=60)
-    parser.add_argument("--trees", type=int, default=160)
+    parser.add_argument("--trees", type=int, default=150)
     parser.add_argument("--cache", type=Path, help="keep the made worlds here")
+    parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
     with TemporaryDirectory() as folder:
         cache = options.cache or Path(folder)
         model = train(list(range(FIRST_SEED, FIRST_SEED + options.worlds)), cache, options.trees)
-    OUT.write_text(json.dumps(model, separators=(",", ":")) + "\n", encoding="utf-8")
-    print(f"{OUT.name}: {OUT.stat().st_size} bytes", file=sys.stderr)
+    options.out.write_text(json.dumps(model, separators=(",", ":")) + "\n", encoding="utf-8")
+    print(f"{options.out.name}: {options.out.stat().st_size} bytes", file=sys.stderr)
 
 
 def train(seeds: list[int], cache: Path, trees: int) -> dict[str, object]:

@@ -79,11 +79,10 @@ _MOST = {
     "form": 0.9, "company_typo": 0.12, "company_short": 0.2, "acronym": 0.06, "switchboard": 0.6,
     "phone_typo": 0.06, "phone_shape": 0.9, "title_other": 0.5, "moved": 0.25, "more": 0.2,
     "no_generation": 0.6, "married": 0.06, "duplicate": 0.15, "typo_free": 0.04,
-    "free_domain": 0.1, "shuffled_phone": 0.5, "sub_domain": 0.03,
+    "shuffled_phone": 0.5, "sub_domain": 0.03,
 }  # fmt: skip
 _BOTH = {
     "sibling": 0.05, "generations": 0.03, "namesakes": 0.05, "household": 0.03, "jobless": 0.15,
-    "shared_first": 0.06,
 }  # fmt: skip
 
 
@@ -149,7 +148,7 @@ class World:
     def __init__(self, rates: Rates, rng: np.random.Generator, words: Words) -> None:
         self.rates, self.rng, self.words = rates, rng, words
         self.short = {}
-        for one, other in words.nicknames:
+        for one, other in sorted(words.nicknames):
             if words.root.get(other) == one:
                 self.short.setdefault(one, []).append(other)
         self.locales = list(rng.choice(LOCALES, rates.locales, replace=False, p=_USUAL))
@@ -316,7 +315,7 @@ class World:
         rng = self.rng
         given, family = slug_of(person["first"]), slug_of(person["last"])
         number = str(rng.choice(["", "", str(rng.integers(1, 99)), str(rng.integers(1950, 2005))]))
-        local = [f"{given}.{family}{number}", f"{given}{family}{number}", 
+        local = [f"{given}.{family}{number}", f"{given}{family}{number}",
                  f"{given[:1]}{family}{number}",
                  f"{family}{number}", f"{given}{number}{rng.integers(99)}",
                  f"{_syllables(rng, ['']).lower()}{rng.integers(999)}",

@@ -1,14 +1,14 @@
 """Worlds that matching is measured on: two CRMs of the same people, `easy` or `hard`.
 
-Made whole columns at a time, up to millions of records, from `faker`'s word lists. Nothing here is shared with the worlds the
-model is trained on (`train_worlds.py`): neither words nor code nor rates.
+Made whole columns at a time, up to millions of records, from `faker`'s word lists. Nothing here is
+shared with the worlds the model is trained on (`train_worlds.py`): no words, no code, no rates.
 """
 
 from __future__ import annotations
 
 import importlib
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 
 Rng = np.random.Generator
 Texts = NDArray[np.object_]
+# Draws which records something happens to, at a share; gives a field of the job now or then.
+Share = Callable[[float], NDArray[np.bool_]]
+Field = Callable[[str], Texts]
 
 
 @dataclass(frozen=True)
@@ -82,12 +85,13 @@ _FREE = ("gmail.com", "gmail.com", "gmail.com", "hotmail.com", "yahoo.com", "out
 _FREE_TYPOS = ("gmial.com", "gmaill.com", "hotmal.com", "yahooo.com", "outllook.com", "gnail.com")
 _ROLES = ("info", "contact", "office", "sales", "purchasing", "accounts", "hello", "service")
 _SHORT = {
-    "Alexander": "Alex", "Andrew": "Andy", "Anthony": "Tony", "Benjamin": "Ben", 
-    "Charles": "Charlie", "Christina": "Tina", "Christopher": "Chris", "Daniel": "Dan", "David": "Dave", "Deborah": "Debbie",
-    "Donald": "Don", "Edward": "Ted", "Elizabeth": "Liz", "Gregory": "Greg", "James": "Jim",
-    "Jennifer": "Jen", "Jessica": "Jess", "Joseph": "Joe", "Joshua": "Josh", "Katherine": "Kate",
-    "Kenneth": "Ken", "Kimberly": "Kim", "Lawrence": "Larry", "Margaret": "Peggy", "Matthew": "Matt",
-    "Michael": "Mike", "Nicholas": "Nick", "Patricia": "Pat", "Rebecca": "Becky", "Richard": "Dick",
+    "Alexander": "Alex", "Andrew": "Andy", "Anthony": "Tony", "Benjamin": "Ben",
+    "Charles": "Charlie", "Christina": "Tina", "Christopher": "Chris", "Daniel": "Dan",
+    "David": "Dave", "Deborah": "Debbie", "Donald": "Don", "Edward": "Ted", "Elizabeth": "Liz",
+    "Gregory": "Greg", "James": "Jim", "Jennifer": "Jen", "Jessica": "Jess", "Joseph": "Joe",
+    "Joshua": "Josh", "Katherine": "Kate", "Kenneth": "Ken", "Kimberly": "Kim",
+    "Lawrence": "Larry", "Margaret": "Peggy", "Matthew": "Matt", "Michael": "Mike",
+    "Nicholas": "Nick", "Patricia": "Pat", "Rebecca": "Becky", "Richard": "Dick",
     "Robert": "Bob", "Ronald": "Ron", "Samantha": "Sam", "Samuel": "Sam", "Stephen": "Steve",
     "Steven": "Steve", "Susan": "Sue", "Theresa": "Terry", "Thomas": "Tom", "Timothy": "Tim",
     "Victoria": "Vicky", "William": "Bill", "Zachary": "Zach",
@@ -127,7 +131,10 @@ def _words(locale: str) -> tuple[list[str], list[str], list[str]]:
 
 
 def _names(provider: type, attribute: str) -> list[str]:
-    return [str(name) for name in dict.fromkeys(getattr(provider, attribute, ()))]
+    names = getattr(provider, attribute, ())
+    # A set has no order of its own, and its order would change from run to run.
+    ordered = sorted(names) if isinstance(names, set | frozenset) else dict.fromkeys(names)
+    return [str(name) for name in ordered]
 
 
 def _cast(people: int, rng: Rng) -> pd.DataFrame:
@@ -243,8 +250,8 @@ def _work_addresses(first: Texts, last: Texts, at: pd.DataFrame) -> Texts:
     frame = pd.DataFrame({"local": local, "domain": at["domain"].to_numpy()})
     number = frame.groupby(["local", "domain"]).cumcount().to_numpy()
     return np.array([
-        f"{l}{'' if n == 0 else n + 1}@{d}"
-        for l, n, d in zip(local, number, frame["domain"], strict=True)
+        f"{mailbox}{'' if n == 0 else n + 1}@{d}"
+        for mailbox, n, d in zip(local, number, frame["domain"], strict=True)
     ], dtype=object)  # fmt: skip
 
 
@@ -253,9 +260,10 @@ def _private(first: Texts, last: Texts, rng: Rng) -> Texts:
     host = rng.choice(np.array(_FREE, dtype=object), len(first))
     style = rng.integers(0, 4, len(first))
     made = [
-        (f"{_slug(f)}.{_slug(l)}{n % 100}", f"{_slug(f)}{_slug(l)[0]}{n}", f"{_slug(l)}{n}",
-         f"{_slug(f)[0]}{_slug(l)}{n % 100}")[s] + f"@{h}"
-        for f, l, n, s, h in zip(first, last, number, style, host, strict=True)
+        (f"{_slug(f)}.{_slug(last_name)}{n % 100}", f"{_slug(f)}{_slug(last_name)[0]}{n}",
+         f"{_slug(last_name)}{n}",
+         f"{_slug(f)[0]}{_slug(last_name)}{n % 100}")[s] + f"@{h}"
+        for f, last_name, n, s, h in zip(first, last, number, style, host, strict=True)
     ]  # fmt: skip
     return np.array(made, dtype=object)
 
@@ -288,12 +296,20 @@ def _side(
         "first_name": first,
         "last_name": last,
         "company": _companies_of(view, so, now_or_then, rng),
-        "phone": _phones_of(np.where(so(view.switchboard), now_or_then("board"), seen["direct"]), so(view.phone), rng),
+        "phone": _phones_of(
+            np.where(so(view.switchboard), now_or_then("board"), seen["direct"]),
+            so(view.phone),
+            rng,
+        ),
         "mobile": _phones_of(seen["mobile"].to_numpy(object), so(view.mobile), rng),
         "website": _kept("www." + now_or_then("domain"), so(view.website)),
-        "title": _kept(np.where(so(view.other_title), seen["other_title"], seen["title"]).astype(object), so(view.title)),
+        "title": _kept(
+            np.where(so(view.other_title), seen["other_title"], seen["title"]), so(view.title)
+        ),
         "city": _kept(_moved(now_or_then("city"), so(view.other_city), rng), so(view.city)),
-        "postcode": _kept(_moved(now_or_then("postcode"), so(view.other_city), rng), so(view.postcode)),
+        "postcode": _kept(
+            _moved(now_or_then("postcode"), so(view.other_city), rng), so(view.postcode)
+        ),
         "country": _kept(now_or_then("country"), so(view.country)),
     })  # fmt: skip
     return frame.astype("str"), person
@@ -327,7 +343,7 @@ def _mistyped(value: str, where: float, how: int) -> str:
     return value[:at] + middle + value[at + (2 if how == 2 else 1) :]
 
 
-def _names_of(seen: pd.DataFrame, view: View, so, rng: Rng) -> tuple[Texts, Texts]:  # type: ignore[no-untyped-def]
+def _names_of(seen: pd.DataFrame, view: View, so: Share, rng: Rng) -> tuple[Texts, Texts]:
     first, last = seen["first"].to_numpy(object), seen["last"].to_numpy(object)
     short = np.array([_SHORT.get(name, name) for name in first], dtype=object)
     first = np.where(so(view.short_name), short, first)
@@ -356,7 +372,7 @@ def _names_of(seen: pd.DataFrame, view: View, so, rng: Rng) -> tuple[Texts, Text
     return np.where(is_swapped, last, first), np.where(is_swapped, first, last)
 
 
-def _emails_of(seen: pd.DataFrame, view: View, so, now_or_then, rng: Rng) -> Texts:  # type: ignore[no-untyped-def]
+def _emails_of(seen: pd.DataFrame, view: View, so: Share, now_or_then: Field, rng: Rng) -> Texts:
     email = np.where(so(view.private), seen["private"].to_numpy(object), now_or_then("email"))
     local = np.array([address.split("@")[0] for address in email], dtype=object)
     host = np.array([address.split("@")[1] for address in email], dtype=object)
@@ -370,7 +386,7 @@ def _emails_of(seen: pd.DataFrame, view: View, so, now_or_then, rng: Rng) -> Tex
     return _kept(local + "@" + host, ~so(view.no_email))
 
 
-def _companies_of(view: View, so, now_or_then, rng: Rng) -> Texts:  # type: ignore[no-untyped-def]
+def _companies_of(view: View, so: Share, now_or_then: Field, rng: Rng) -> Texts:
     company = _changed(now_or_then("company"), so(view.mistyped_company), rng)
     word = np.array([name.rsplit(" ", 1)[0] for name in company], dtype=object)
     company = np.where(so(view.first_word), word, company)

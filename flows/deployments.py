@@ -5,7 +5,7 @@ Only this file imports Prefect; the command line answers without it.
 
 from collections.abc import Callable
 from contextlib import closing
-from typing import Any
+from typing import Any, cast
 
 from prefect import flow, runtime, task
 from prefect.blocks.system import Secret
@@ -98,7 +98,8 @@ def approve_rewards(period: str, by: str, secret_block: str) -> dict[str, Any]:
         secret_block: the Secret block that holds their secret. A parameter would be stored in
             clear; whoever may load the block can approve in that name.
     """
-    secret = SecretStr(Secret.load(secret_block).get())
+    block = cast("Secret[str]", Secret.load(secret_block))  # at once: this flow is not async
+    secret = SecretStr(block.get())
     settings = load_settings()
     read_approvers(settings.tandem_approvers).verify(by, secret)
     with closing(Store.open(settings.database_url)) as store:

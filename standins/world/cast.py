@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from standins.world.truth import TouchTruth
-from standins.world.words import JOB_TITLES
 from standins.world.working_time import COMPANY_ZONE
 
 OPEN, WORKING, NURTURING = "Open - Not Contacted", "Working - Contacted", "Nurturing"
@@ -154,11 +153,6 @@ class Human:
     passes: list[Pass] = field(default_factory=list)
     acts: list[Act] = field(default_factory=list)
     campaigns: set[str] = field(default_factory=set)
-
-    @property
-    def job_title(self) -> str:
-        """Give the title on the business card."""
-        return JOB_TITLES[self.number % len(JOB_TITLES)]
 
     @property
     def contact(self) -> HubSpotContact:

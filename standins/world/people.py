@@ -22,6 +22,7 @@ from standins.world.words import (
     FIRST_NAMES,
     HOSTILE_NAMES,
     HOSTILE_TEXTS,
+    JOB_TITLES,
     LAST_NAMES,
     LEGAL_FORMS,
     NICKNAMES,
@@ -198,7 +199,8 @@ class Casting:
             self._queue_first(person)
         if self._dice.chance(0.03):
             person.more["Description"] = self._dice.pick(HOSTILE_TEXTS)
-        person.more["Title"] = human.job_title
+        title = self._dice.pick(JOB_TITLES)
+        person.more["Title"] = human.salesforce[0].more["Title"] if human.salesforce else title
         return person
 
     def _queue_first(self, lead: SalesforcePerson) -> None:

@@ -76,8 +76,10 @@ class Registrar:
         self._one_contact(human, other, other)
 
     def _job_title(self, human: Human) -> str:
-        """Give the title as marketing knows it: now and then another than the one sales has."""
-        return self._dice.pick(JOB_TITLES) if self._dice.chance(0.03) else human.job_title
+        """Give the title that marketing knows: one in ten was promoted since sales heard of it."""
+        heard = self._dice.pick(JOB_TITLES)
+        is_promoted = heard == JOB_TITLES[-1]
+        return heard if is_promoted or not human.salesforce else human.salesforce[0].more["Title"]
 
     def _one_contact(self, human: Human, part: HubSpotContact, whole: HubSpotContact) -> None:
         """Write one contact, with the history of its stages."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from agreement.frames import DataFrame, Links
@@ -58,7 +60,10 @@ def _pair_of(high: Codes, low: Codes) -> Codes:
 
 def _text_order(values: NDArray[np.object_]) -> Codes:
     """Give each id its place in the alphabet, whichever system it is of."""
-    return np.unique(values.astype("T"), return_inverse=True)[1].astype(np.int64)
+    # Arrow's: numpy 2.4 crashes on the inverse of unique texts.
+    rank = pc.rank(pa.array(values, type=pa.large_string()), "ascending", tiebreaker="dense")
+    order: Codes = rank.to_numpy().astype(np.int64)
+    return order
 
 
 def _best_pairs(pairs: Scored) -> Codes:

@@ -124,3 +124,14 @@ def test_a_column_of_nothing_is_an_absent_column(model, table):
     with_nothing = table(same("1", website=None))
     rows = match(with_nothing, table(same("9")), model)
     assert rows.equals(match(with_nothing.drop(columns="website"), table(same("9")), model))
+
+
+def test_short_and_long_ids_of_many_records_are_put_in_order(model, table):
+    people = [
+        {"record_id": str(number), "email": f"p{number}@firm{number}.com", "last_name": "Ray"}
+        for number in range(600)
+    ]
+    rows = match(table(*people), table(*people), model)
+    assert rows["hubspot_id"].tolist() == sorted(rows["hubspot_id"])
+    assert (rows["hubspot_id"] == rows["salesforce_id"]).all()
+    assert len(rows) == len(people)
