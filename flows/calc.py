@@ -14,12 +14,14 @@ from agreement.errors import BadInput
 from flows.calc_clock import calc_clock
 from flows.calc_credit import calc_credit, calc_paths
 from flows.calc_credit_files import calc_credit_parquet
+from flows.calc_match import calc_match
 from flows.calc_rewards import calc_rewards
 
 __all__ = [
     "calc_clock",
     "calc_credit",
     "calc_credit_parquet",
+    "calc_match",
     "calc_paths",
     "calc_rewards",
     "read_input",

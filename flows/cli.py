@@ -127,6 +127,7 @@ def calc() -> None:
 
 _file = click.argument("file", type=click.Path(allow_dash=True, path_type=Path))
 _parquet = click.Path(dir_okay=False, path_type=Path)
+_export = click.Path(dir_okay=False, path_type=Path)
 
 
 @calc.command("credit")
@@ -158,6 +159,22 @@ def calc_credit(
         share = rules.calc_paths if "paths" in data else rules.calc_credit
         result = share(data, source=str(file))
     print_result(result, is_json, show_credit)
+
+
+@calc.command("match")
+@click.option("--hubspot", required=True, type=_export, help="Contacts, as CSV or Parquet.")
+@click.option("--salesforce", required=True, type=_export, help="Leads and contacts, likewise.")
+@click.option("--map", "map_file", type=_export, help="YAML that names the columns of the files.")
+@click.option("--out", required=True, type=_parquet, help="Where to write the links, as CSV.")
+@_json
+def calc_match(
+    hubspot: Path, salesforce: Path, map_file: Path | None, out: Path, is_json: bool
+) -> None:
+    """Match two exports: which records are the same person, how surely, by which rule."""
+    from flows.calc_match import calc_match as match
+    from flows.show_calc import show_match
+
+    _print(match(hubspot, salesforce, out, map_file), is_json, show_match)
 
 
 @calc.command("clock")

@@ -100,3 +100,14 @@ def _columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _is_number(cell: str) -> bool:
     return cell.replace(",", "").replace(".", "").removeprefix("-").isdigit()
+
+
+def show_match(result: Mapping[str, Any]) -> str:
+    """Show how many records were matched, by which rule, and from which columns."""
+    head = (
+        f"{result['hubspot_records']:,} HubSpot and {result['salesforce_records']:,} Salesforce"
+        f" records: {result['links']:,} pairs linked, {result['review']:,} to review"
+        f" (model {result['model_version']})"
+    )
+    rows = [(rule, f"{count:,}") for rule, count in result["rules"].items()]
+    return f"{head}\n{_columns(('rule', 'pairs'), rows)}"

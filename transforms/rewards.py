@@ -440,8 +440,10 @@ def credit_changes(
     keys = ["computed_for", "deal_id", "team"]
     back = standing.assign(credit_minor=-standing["credit_minor"], amount_minor=0, company_minor=0)
     both = pd.concat([wanted, back[list(RewardCredits.to_schema().columns)]], ignore_index=True)
-    change = both.groupby(keys)["credit_minor"].transform("sum")
-    rows = both.assign(credit_minor=change)[change != 0].drop_duplicates(keys)
+    change = both.groupby(keys, as_index=False)["credit_minor"].sum()
+    # A team may leave a deal that stays: what is said of the deal is said of all its rows.
+    facts = both.drop(columns=["team", "credit_minor"]).drop_duplicates(keys[:2])
+    rows = change[change["credit_minor"] != 0].merge(facts, on=keys[:2])
     types = empty(RewardCredits).dtypes.to_dict()
-    ordered = rows.sort_values(keys, ignore_index=True)
+    ordered = rows.sort_values(keys, ignore_index=True)[list(types)]
     return RewardCredits.validate(ordered.astype(types), lazy=True)

@@ -312,3 +312,13 @@ def test_credit_of_a_deal_that_is_gone_is_taken_back_under_its_record():
     row = gone.iloc[0]
     assert (row["record_id"], row["credit_minor"], row["company_minor"]) == ("006A", -50, 0)
     assert credit_changes(standing, standing).empty
+
+
+def test_a_team_that_leaves_a_deal_takes_its_credit_and_not_the_deals_amount():
+    table = deals(won("A", company_minor=50))
+    standing = reward_credits(credited(A_sales=20, A_unknown=30), table)
+    moved = credit_changes(reward_credits(credited(A_sales=50), table), standing)
+    assert moved[["team", "credit_minor", "company_minor"]].to_numpy().tolist() == [
+        ["sales", 30, 50],
+        ["unknown", -30, 50],
+    ]
