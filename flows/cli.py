@@ -126,15 +126,14 @@ def calc() -> None:
 
 
 _file = click.argument("file", type=click.Path(allow_dash=True, path_type=Path))
-_parquet = click.Path(dir_okay=False, path_type=Path)
-_export = click.Path(dir_okay=False, path_type=Path)
+_data_file = click.Path(dir_okay=False, path_type=Path)
 
 
 @calc.command("credit")
 @click.argument("file", required=False, type=click.Path(allow_dash=True, path_type=Path))
-@click.option("--deals", type=_parquet, help="Deals as Parquet, instead of in FILE.")
-@click.option("--touches", type=_parquet, help="Their touches as Parquet, with deal_id.")
-@click.option("--out", type=_parquet, help="Where to write one row per deal, model and touch.")
+@click.option("--deals", type=_data_file, help="Deals as Parquet, instead of in FILE.")
+@click.option("--touches", type=_data_file, help="Their touches as Parquet, with deal_id.")
+@click.option("--out", type=_data_file, help="Where to write one row per deal, model and touch.")
 @as_json
 def calc_credit(
     file: Path | None, deals: Path | None, touches: Path | None, out: Path | None, is_json: bool
@@ -162,11 +161,13 @@ def calc_credit(
 
 
 @calc.command("match")
-@click.option("--hubspot", required=True, type=_export, help="Contacts, as CSV or Parquet.")
-@click.option("--salesforce", required=True, type=_export, help="Leads and contacts, likewise.")
-@click.option("--map", "map_file", type=_export, help="YAML that names the columns of the files.")
-@click.option("--out", required=True, type=_parquet, help="Where to write the links, as CSV.")
-@_json
+@click.option("--hubspot", required=True, type=_data_file, help="Contacts, as CSV or Parquet.")
+@click.option("--salesforce", required=True, type=_data_file, help="Leads and contacts, likewise.")
+@click.option(
+    "--map", "map_file", type=_data_file, help="YAML that names the columns of the files."
+)
+@click.option("--out", required=True, type=_data_file, help="Where to write the links, as CSV.")
+@as_json
 def calc_match(
     hubspot: Path, salesforce: Path, map_file: Path | None, out: Path, is_json: bool
 ) -> None:
@@ -174,7 +175,7 @@ def calc_match(
     from flows.calc_match import calc_match as match
     from flows.show_calc import show_match
 
-    _print(match(hubspot, salesforce, out, map_file), is_json, show_match)
+    print_result(match(hubspot, salesforce, out, map_file), is_json, show_match)
 
 
 @calc.command("clock")

@@ -26,7 +26,7 @@ _JOURNAL = (
 )  # fmt: skip
 _SAYS = {
     "cap_excess": "Above a cap, to the house",
-    "pool_held": "Held back until the end of {held_until}",
+    "pool_held": "Held back until {held_until}",
     "spiff": "Spiff",
     "hold_release": "Released: held back for {computed_for}",
     "draw_advance": "Advanced",

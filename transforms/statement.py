@@ -180,7 +180,7 @@ def _section(books: Books, computed_for: pd.Series) -> pd.Series:
 
 
 def _shares(books: Books, participant: str) -> pd.DataFrame:
-    """Give a line per deal whose share of the pool the period moved, by period, team and deal."""
+    """Give a line per deal whose share of the pool the period moved, by period, team and date."""
     after, before = (_deal_parts(each, participant) for each in (books.after, books.before))
     signed = before.assign(minor=-before["minor"], credit_minor=-before["credit_minor"])
     both = pd.concat([after, signed], ignore_index=True)
@@ -234,6 +234,7 @@ def _with_deal(books: Books, moved: pd.DataFrame) -> pd.DataFrame:
     """Add what a reader needs to find each deal, as it stood at the period's end."""
     known = books.changes[books.changes["posting_period"] <= books.period]
     rows = moved.merge(_latest(known), on=["computed_for", "deal_id"], how="left")
+    rows = rows.sort_values(["computed_for", "team", "closed_on", "record_id"], ignore_index=True)
     return rows.assign(
         section=_section(books, rows["computed_for"]),
         what=as_text(["share"] * len(rows)),
