@@ -94,6 +94,7 @@ def _render(name: str, page: Mapping[str, Any]) -> str:
     environment.filters["exact"] = lambda text: exact_money(text, digits)
     environment.filters["percent"] = lambda text: f"{float(Fraction(text)) * 100:.2f} %"
     environment.filters["decimal"] = _decimal
+    environment.filters["short"] = lambda text: f"{float(Fraction(text)):.6g}"
     environment.filters["moment"] = lambda at: f"{at:%d %B %Y, %H:%M} UTC" if at else "-"
     return environment.get_template(name).render(**page)
 

@@ -1,6 +1,6 @@
 """What the night earns: the terms of every period, frozen or live, and what the ledger lacks."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -20,6 +20,8 @@ from agreement.frames import (
     Postings,
     Rates,
     RewardCredits,
+    Table,
+    empty,
 )
 from agreement.money import split_minor
 from agreement.periods import next_period, period_days, periods_between
@@ -119,16 +121,21 @@ def rewards_due(
         reached.append(evidence)
     calculation = rewards.calculate(
         list(terms.values()),
-        Credits.validate(pd.concat(shared, ignore_index=True), lazy=True),
-        Deals.validate(pd.concat(deals, ignore_index=True), lazy=True),
+        Credits.validate(_joined(Credits, shared), lazy=True),
+        Deals.validate(_joined(Deals, deals), lazy=True),
     )
     return due(
         calculation,
-        AttainedDeals.validate(pd.concat(reached, ignore_index=True), lazy=True),
+        AttainedDeals.validate(_joined(AttainedDeals, reached), lazy=True),
         set(frozen),
         store.posted(),
         store.reward_credits(),
     )
+
+
+def _joined(table: type[Table], pieces: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Put the pieces one below the other; before the first period there are none."""
+    return pd.concat(pieces, ignore_index=True) if pieces else empty(table)
 
 
 def frozen_terms(store: Store) -> dict[str, Terms]:
