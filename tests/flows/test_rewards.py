@@ -1,5 +1,6 @@
 """A period's way from open to paid, on a real store."""
 
+import shutil
 from decimal import Decimal
 
 import pytest
@@ -16,19 +17,39 @@ from tests.office import ANN, BOB, Office, agreed, moment
 NOBODY = Person(SCHEDULE, False)
 
 
-@pytest.fixture
-def office(tmp_path):
-    store = Store.open(f"sqlite:///{tmp_path}/tandem.db")
-    yield Office(store)
-    store.close()
+FIRST = {"A": ("2026-02-01", {"marketing": 6_000, "sales": 4_000}, True)}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Make a new database, and one whose first quarter is calculated, once: copies are cheap."""
+    folder = tmp_path_factory.mktemp("made")
+    for name, deals in (("new", {}), ("quarter", FIRST)):
+        store = Store.open(f"sqlite:///{folder}/{name}.db")
+        if deals:
+            Office(store, deals=dict(deals)).night("2026-04-02")
+        store.close()
+    return folder
+
+
+def open_copy(made, tmp_path, name, deals):
+    shutil.copy(made / f"{name}.db", tmp_path / "tandem.db")
+    return Office(Store.open(f"sqlite:///{tmp_path}/tandem.db"), deals=dict(deals))
 
 
 @pytest.fixture
-def quarter(office):
+def office(made, tmp_path):
+    opened = open_copy(made, tmp_path, "new", {})
+    yield opened
+    opened.store.close()
+
+
+@pytest.fixture
+def quarter(made, tmp_path):
     """An office whose first quarter is over and calculated: 100 USD won, 60 of it marketing's."""
-    office.win("A", "2026-02-01", marketing=6_000, sales=4_000)
-    office.night("2026-04-02")
-    return office
+    opened = open_copy(made, tmp_path, "quarter", FIRST)
+    yield opened
+    opened.store.close()
 
 
 def test_an_open_period_posts_into_itself_also_after_its_end(quarter):
