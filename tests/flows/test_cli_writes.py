@@ -6,6 +6,8 @@ import pytest
 
 from tests.flows.conftest import serve_company
 
+pytestmark = pytest.mark.slow
+
 QUIET = {"hubspot": {}, "salesforce": {}}
 
 

@@ -18,6 +18,8 @@ from flows import night as nights
 from flows.writes import apply_plan, plan_view, stop_when_stale
 from tests.flows.small import HOUR, Small, serve_small
 
+pytestmark = pytest.mark.slow
+
 NO_MINIMUM = ("at_least: 20 ", "at_least: 0 ")
 LOOSE = {
     "records_share": ('records_share: "0.25"', 'records_share: "1"'),
