@@ -144,7 +144,7 @@ class PathsInput(Input):
     paths: tuple[CountedPath, ...]
 
 
-Checked = TypeVar("Checked", bound=Input)
+Checked = TypeVar("Checked", bound=BaseModel)
 
 
 def checked(kind: type[Checked], data: Mapping[str, Any], source: str) -> Checked:

@@ -14,13 +14,14 @@ from math import lcm
 from typing import Annotated, Any, Literal
 
 import pandas as pd
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from agreement.errors import BadInput
 from agreement.frames import DataFrame, Postings, as_text, empty
 from agreement.money import exact_number, minor_digits, to_company_minor
 from agreement.policy import RewardRules
 from agreement.terms import HOUSE
+from flows.calc_credit import checked
 from transforms import ledger, rewards
 
 _LARGEST_MINOR = 10**18
@@ -178,7 +179,7 @@ def calc_rewards(data: Mapping[str, Any], source: str = "input") -> dict[str, An
     Raises:
         BadInput: one line that names the file, the step or deal, and what is wrong.
     """
-    given = _checked(data, source)
+    given = checked(RewardsInput, data, source)
     books = _Books(given.company_currency)
     results = []
     for number, step in enumerate(given.steps):
@@ -191,16 +192,6 @@ def calc_rewards(data: Mapping[str, Any], source: str = "input") -> dict[str, An
         "balances": ledger.payables(books.postings),
         "held": ledger.held(books.postings),
     }
-
-
-def _checked(data: Mapping[str, Any], source: str) -> RewardsInput:
-    try:
-        return RewardsInput.model_validate(data)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(str(part) for part in fault["loc"]) or "the file"
-        said = str(fault["msg"]).removeprefix("Value error, ")
-        raise BadInput(f"{source}: {where}: {said}") from None
 
 
 def _do(books: _Books, step: RunStep | PostStep | CloseStep | PayStep) -> dict[str, Any]:
