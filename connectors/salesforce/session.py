@@ -29,6 +29,8 @@ VERSION = "66.0"
 Timeout = tuple[float, float]
 
 _POOL = 16
+# How often one request may ask for a new token.
+_RENEWALS = 3
 _JWT_SECONDS = 180
 _BASIC_STEP = "Check SALESFORCE_CLIENT_ID and SALESFORCE_CLIENT_SECRET, and the app's run-as user"
 _JWT_STEP = (
@@ -73,7 +75,8 @@ class _Bearer(AuthBase):
 class TokenSession(requests.Session):
     """A session that logs in by itself, once for all threads, and again when the token has died.
 
-    A token that is still refused after one new login is not tried again. `login` must not use this
+    A new token that no request was ever answered with is not tried again once it is refused; one
+    that was good and died is renewed at most three times for a request. `login` must not use this
     session. `spend` is called for the repeat after a login, which the caller does not see, `learn`
     with the org's daily quota and what is left of it.
     """
@@ -92,6 +95,7 @@ class TokenSession(requests.Session):
         self._timeout, self._spend, self._learn = timeout, spend, learn
         self._lock = threading.Lock()
         self._token: Token | None = None
+        self._accepted: Token | None = None
         self.api_used: tuple[int, int] | None = None
         self.headers["Sforce-Call-Options"] = "client=tandem"
         self.mount("https://", HTTPAdapter(pool_maxsize=_POOL))
@@ -108,15 +112,23 @@ class TokenSession(requests.Session):
     def request(  # type: ignore[override]
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, **options: Any
     ) -> requests.Response:
-        """Send a request with the token and a time-out; once more when the token has died."""
+        """Send a request with the token and a time-out; again when the token has died."""
         token = self.token()
         answer = self._send(method, url, token, headers, options)
-        if self._can_renew and is_dead_session(answer):
+        for attempt in range(_RENEWALS):
+            if not is_dead_session(answer) or not self._may_renew(token, is_first=attempt == 0):
+                break
             token = self.token(refused=token)
             self._spend()
             answer = self._send(method, url, token, headers, options)
         self._note_usage(answer.headers.get("Sforce-Limit-Info", ""))
         return answer
+
+    def _may_renew(self, refused: Token, *, is_first: bool) -> bool:
+        """Tell whether another token may help: not when a fresh one was refused at once."""
+        with self._lock:
+            was_good = self._accepted is refused or self._token is not refused
+        return self._can_renew and (is_first or was_good)
 
     def _send(
         self,
@@ -132,13 +144,16 @@ class TokenSession(requests.Session):
             for name, value in (headers or {}).items()
             if name not in {"Authorization", "X-PrettyPrint"}
         }
-        return super().request(
+        answer = super().request(
             method,
             url,
             headers=kept,
             auth=_Bearer(token),
             **{"timeout": self._timeout, **options},
         )
+        if not is_dead_session(answer):
+            self._accepted = token
+        return answer
 
     def _mount_loopback(self, instance_url: str) -> None:
         parts = urlsplit(instance_url)

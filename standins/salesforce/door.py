@@ -56,6 +56,10 @@ class Tokens:
         """End every session."""
         self._good.clear()
 
+    def end(self, headers: Mapping[str, str]) -> None:
+        """End the session whose token a request carries, and no other."""
+        self._good.discard(headers.get("authorization", "").partition(" ")[2])
+
     def is_good(self, headers: Mapping[str, str]) -> bool:
         """Tell whether a request carries the token of an open session."""
         scheme, _, token = headers.get("authorization", "").partition(" ")

@@ -266,7 +266,7 @@ class SalesforceStandIn:
     def _answer_or_fail(self, request: Request, template: str, fault: Fault) -> Answer:
         with self._lock:
             if fault.status == 401:
-                self._tokens.expire()
+                self._tokens.end(request.headers)
             if fault.is_instead:
                 return failures.failed(fault, is_login=template == _LOGIN)
             answer = self._carried_out(request, template, fault)

@@ -275,6 +275,28 @@ def test_a_token_that_stays_refused_costs_two_requests_and_one_login(http):
     assert len(http.calls) - len(logins) == 2
 
 
+def test_a_good_token_that_dies_under_a_repeat_is_renewed_once_more(http):
+    """A session ends, the next one serves another thread and ends before our repeat comes."""
+    tokens = [token(f"00D!{name}") for name in ("first", "second", "third")]
+    http.replace("POST", TOKEN_URL, json=tokens[0])
+    for body in tokens[1:]:
+        http.add("POST", TOKEN_URL, json=body)
+    http.add("GET", f"{ROOT}/sobjects/Contact/describe", json={**LEAD, "name": "Contact"})
+    salesforce = connect()
+
+    def answer(request):
+        sent = request.headers["Authorization"].removeprefix("Bearer 00D!")
+        if sent == "second":
+            other = threading.Thread(target=salesforce.describe, args=("contact",))
+            other.start()
+            other.join(5)
+        return (200, {}, json.dumps(rows())) if sent == "third" else (401, {}, json.dumps(EXPIRED))
+
+    http.add_callback("GET", f"{ROOT}/queryAll", callback=answer)
+    assert leads(salesforce) == []
+    assert paths(http).count("GET /services/data/v66.0/queryAll") == 3
+
+
 def test_a_session_that_rest_does_not_take_is_not_renewed(http):
     body = error("INVALID_SESSION_ID", "This session is not valid for use with the REST API")
     http.replace("GET", f"{ROOT}/sobjects/Lead/describe", json=body, status=401)
