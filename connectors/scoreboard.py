@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from agreement.money import format_minor, minor_digits
+from agreement.wording import duration_text, money_text
 
 _HERE = Path(__file__).parent
 
@@ -26,9 +26,9 @@ def render_scoreboard(summary: Mapping[str, Any]) -> str:
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined
     )
     currency = summary["currency"]
-    environment.filters["money"] = lambda minor: _money(minor, currency)
+    environment.filters["money"] = lambda minor: money_text(minor, currency)
     environment.filters["count"] = lambda number: f"{number:,}"
-    environment.filters["duration"] = _duration
+    environment.filters["duration"] = duration_text
     environment.filters["words"] = lambda name: name.replace("_", " ")
     environment.filters["share"] = lambda text: f"{float(Fraction(text)):.1%}"
     environment.filters["factor"] = lambda text: f"{float(Fraction(text)):.3f}"
@@ -40,19 +40,5 @@ def render_scoreboard(summary: Mapping[str, Any]) -> str:
     return environment.get_template("scoreboard.html").render(summary=summary)
 
 
-def _money(minor: int, currency: str) -> str:
-    digits = minor_digits(currency)
-    whole, _, rest = format_minor(abs(minor), digits).partition(".")
-    cents = f".{rest.ljust(digits, '0')}" if digits else ""
-    return f"{'-' if minor < 0 else ''}{int(whole):,}{cents} {currency}"
-
-
 def _moment(text: str) -> str:
     return f"{datetime.fromisoformat(text):%d %B %Y, %H:%M} UTC"
-
-
-def _duration(seconds: int | None) -> str:
-    if seconds is None:
-        return "more than was ever reached"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes:02d} min"

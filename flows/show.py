@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agreement.money import format_minor, minor_digits
+from agreement.wording import duration_text, money_text
 from flows.show_writes import left_out_lines
 
 _BAR = 24
@@ -131,29 +131,27 @@ def _clocks(summary: Mapping[str, Any]) -> list[str]:
         ),
         f"  within limit {clocks['share_within_limit_ppm'] / 10_000:.1f} %"
         f" of all {clocks['count']:,} clocks;"
-        f" median {_duration(clocks['median_working_seconds'])} of working time",
+        f" median {duration_text(clocks['median_working_seconds'])} of working time",
     ]
 
 
 def _credit(summary: Mapping[str, Any]) -> list[str]:
-    booked = summary["booked_minor"]
-    teams = summary["credit_by_team_minor"]
-    rewards = summary["reward_by_participant_minor"]
+    currency, booked = summary["currency"], summary["booked_minor"]
+    shares = [
+        f"{who} {money_text(minor, currency)}"
+        for who, minor in summary["reward_by_participant_minor"].items()
+    ]
     return [
         "Credit of won deals",
-        f"  booked      {_money(summary, booked)}"
-        f" = credited {_money(summary, summary['credited_minor'])}",
+        f"  booked      {money_text(booked, currency)}"
+        f" = credited {money_text(summary['credited_minor'], currency)}",
         *(
-            f"  {team:<12}{_money(summary, minor):>18}  {_share_bar(minor, booked)}"
-            for team, minor in teams.items()
+            f"  {team:<12}{money_text(minor, currency):>18}  {_share_bar(minor, booked)}"
+            for team, minor in summary["credit_by_team_minor"].items()
         ),
         "Rewards",
-        f"  pool        {_money(summary, summary['pool_minor'])}"
-        + (
-            " = " + " + ".join(f"{who} {_money(summary, minor)}" for who, minor in rewards.items())
-            if rewards
-            else ""
-        ),
+        f"  pool        {money_text(summary['pool_minor'], currency)}"
+        + (f" = {' + '.join(shares)}" if shares else ""),
     ]
 
 
@@ -195,21 +193,6 @@ def _share_bar(part: int, whole: int) -> str:
     share = part / whole if whole else 0.0
     filled = max(0, min(_BAR, round(share * _BAR)))
     return f"{'#' * filled}{'.' * (_BAR - filled)} {share:6.1%}"
-
-
-def _money(summary: Mapping[str, Any], minor: int) -> str:
-    digits = minor_digits(summary["currency"])
-    whole, _, rest = format_minor(abs(minor), digits).partition(".")
-    sign = "-" if minor < 0 else ""
-    cents = f".{rest.ljust(digits, '0')}" if digits else ""
-    return f"{sign}{int(whole):,}{cents} {summary['currency']}"
-
-
-def _duration(seconds: int | None) -> str:
-    if seconds is None:
-        return "more than was ever reached"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes:02d} min"
 
 
 def _tick(is_true: bool) -> str:

@@ -1,0 +1,27 @@
+"""How amounts and durations are worded wherever people read them."""
+
+from agreement.money import format_minor, minor_digits
+
+
+def money_text(minor: int, currency: str) -> str:
+    """Word minor units with every digit the currency has, thousands apart.
+
+    >>> money_text(-123450, "EUR"), money_text(1000, "JPY")
+    ('-1,234.50 EUR', '1,000 JPY')
+    """
+    digits = minor_digits(currency)
+    whole, _, rest = format_minor(abs(minor), digits).partition(".")
+    cents = f".{rest.ljust(digits, '0')}" if digits else ""
+    return f"{'-' if minor < 0 else ''}{int(whole):,}{cents} {currency}"
+
+
+def duration_text(seconds: float | None) -> str:
+    """Word seconds as hours and minutes; None stands for a figure that the waiting ones hold open.
+
+    >>> duration_text(5400), duration_text(None)
+    ('1 h 30 min', 'more than was ever reached')
+    """
+    if seconds is None:
+        return "more than was ever reached"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02d} min"
