@@ -111,6 +111,25 @@ def pay(period: str, by: str, secret: str, is_json: bool) -> None:
 
 
 @rewards.command()
+@click.argument("participant")
+@click.argument("amount")
+@_by
+@_secret
+@click.option("--again", "is_again", is_flag=True, help="A second one of this amount.")
+@_json
+def draw(
+    participant: str, amount: str, by: str, secret: str, is_again: bool, is_json: bool
+) -> None:
+    """Advance AMOUNT of company currency to PARTICIPANT, to be made up for by what they earn."""
+    from flows import rewards as flow
+    from flows.show_rewards import show_draw
+
+    with _store() as store:
+        done = flow.draw(store, participant, amount, _person(by, secret), _now(), is_again=is_again)
+        _print(done, is_json, show_draw)
+
+
+@rewards.command()
 @_period
 @click.option("--of", "only", help="One participant or team; default: all, and finance's page.")
 @_out

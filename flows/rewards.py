@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,7 @@ import pandas as pd
 
 from agreement.errors import AccessError, BadInput, BadTable, Stale
 from agreement.frames import DataFrame, Postings
+from agreement.money import exact_number, format_minor
 from agreement.periods import next_period
 from agreement.terms import HOUSE, Terms
 from connectors.store import Act, Closed, Found, Store
@@ -110,10 +112,10 @@ def propose_due(store: Store, now: datetime) -> dict[str, Any]:
 
     One that somebody has proposed and that has not changed since is left to its approver.
     """
-    waiting = [name for name, state in states(store).items() if state not in FINAL]
-    if not waiting:
-        return {"period": None, "state": "open", "why": "no night has calculated an open period"}
-    period = waiting[0]
+    try:
+        period = _first_open(store)
+    except BadInput as error:
+        return {"period": None, "state": "open", "why": str(error)}
     acts = [act for act in store.acts() if act.period == period]
     if acts and acts[-1].content_hash == store.period_hash(store.found_periods()[period]):
         state = _STATES[acts[-1].act]
@@ -303,6 +305,75 @@ def pay(store: Store, period: str, person: Person, now: datetime) -> dict[str, A
         "paid_minor": sum(paid.values()),
         "posted_into": into,
     }
+
+
+def draw(
+    store: Store, participant: str, amount: str, person: Person, now: datetime, *, is_again: bool
+) -> dict[str, Any]:
+    """Advance an amount of company currency to somebody, into the first open period.
+
+    It lowers what payroll pays them until their balance has made up for it.
+
+    Raises:
+        BadInput: nobody of that id takes part, the amount is no positive number of whole minor
+            units, or the same advance stands in the period already and `is_again` is false.
+        AccessError: the person is not verified.
+    """
+    with store.hold_lock():
+        _check_verified(person)
+        period = _first_open(store)
+        terms = _terms(store, period)
+        minor = _advance_minor(participant, amount, terms[period])
+        postings = store.postings()
+        drawn = postings[
+            (postings["component"] == "draw_advance")
+            & (postings["participant"] == participant)
+            & (postings["posting_period"] == period)
+        ]
+        if (drawn["reward_minor"] == minor).any() and not is_again:
+            raise BadInput(
+                f"{participant} has drawn {amount} in {period} already. If this is another advance "
+                "of the same amount, say so with --again"
+            )
+        _post(store, ledger.advance(participant, minor, period), terms, now)
+    log.info("rewards period=%s act=draw by=%s participant=%s", period, person.name, participant)
+    owed = ledger.payables(store.postings()).get(participant, 0)
+    return {
+        "participant": participant,
+        "period": period,
+        "drawn_minor": minor,
+        "balance_minor": owed,
+        "currency": terms[period].currency,
+        "digits": terms[period].digits,
+        "by": person.name,
+        "ledger_head": store.ledger_head(),
+    }
+
+
+def _first_open(store: Store) -> str:
+    waiting = [name for name, state in states(store).items() if state not in FINAL]
+    if not waiting:
+        raise BadInput("no night has calculated an open period. Run tandem sync first")
+    return waiting[0]
+
+
+def _advance_minor(participant: str, amount: str, terms: Terms) -> int:
+    members = {who for team in terms.teams.values() for who in team}
+    known = sorted(members | {team for team in terms.attained if not terms.teams.get(team)})
+    if participant not in known:
+        raise BadInput(
+            f"{participant!r} takes no part in {terms.period}. Known: {', '.join(known)}"
+        )
+    try:
+        exact = exact_number(amount) * 10**terms.digits
+    except ValueError:
+        exact = Fraction(0)
+    if exact <= 0 or exact.denominator != 1:
+        raise BadInput(
+            f"the amount {amount!r} is no positive number of {terms.currency} with at most "
+            f"{terms.digits} decimals. Write it such as {format_minor(120050, terms.digits)}"
+        )
+    return int(exact)
 
 
 def _last_act(store: Store, period: str, state: str) -> Act:

@@ -47,6 +47,19 @@ def show_payment(result: Mapping[str, Any]) -> str:
     )
 
 
+def show_draw(result: Mapping[str, Any]) -> str:
+    """Show an advance and where it leaves the participant's balance."""
+    drawn, left = (
+        f"{money(result[name], result['digits'])} {result['currency']}"
+        for name in ("drawn_minor", "balance_minor")
+    )
+    return (
+        f"{result['participant']} draws {drawn} in {result['period']}, by {result['by']}.\n"
+        f"  balance now  {left}; below zero it is made up for before payroll pays again\n"
+        f"  ledger head  {result['ledger_head']}"
+    )
+
+
 def show_files(result: Mapping[str, Any]) -> str:
     """Show which files were written."""
     final = "" if result.get("is_final", True) else ", not final"

@@ -152,6 +152,12 @@ def payments_due(
     return _events(entries.assign(computed_for=period), "paid", posting_period)
 
 
+def advance(participant: str, minor: int, posting_period: str) -> DataFrame[Postings]:
+    """Give the posting that advances minor units to somebody, in a period and for it."""
+    entry = {"participant": participant, "reward_minor": minor, "computed_for": posting_period}
+    return _events(pd.DataFrame([entry]), "draw_advance", posting_period)
+
+
 def _events(entries: pd.DataFrame, component: str, posting_period: str) -> DataFrame[Postings]:
     """Make postings of one component; none out of none."""
     texts = entries.reset_index(drop=True).assign(

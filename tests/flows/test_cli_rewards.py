@@ -6,7 +6,7 @@ import re
 import pytest
 from click.testing import CliRunner
 
-from agreement.errors import AccessError, BadInput
+from agreement.errors import AccessError, BadInput, Stale
 from connectors.store import Store
 from flows.cli import tandem
 from tests.office import Office
@@ -126,3 +126,39 @@ def test_a_company_without_any_night_is_told_to_run_one(tmp_path, monkeypatch):
     monkeypatch.setenv("TANDEM_DATABASE_URL", f"sqlite:///{tmp_path}/empty.db")
     shown = CliRunner().invoke(tandem, ["rewards", "status"])
     assert shown.output == "No night has calculated a period yet. Run tandem sync.\n"
+
+
+def test_a_draw_lowers_what_payroll_pays_and_is_not_posted_twice_by_accident(run):
+    again = ("draw", "sales", "0.10", "--by", "ann", "--json")
+    first = json.loads(run(*again, secret="one").output)
+    assert (first["period"], first["drawn_minor"]) == ("2026-Q1", 10)
+    refused = run(*again, secret="one")
+    assert isinstance(refused.exception, BadInput)
+    assert "--again" in str(refused.exception)
+    second = json.loads(run(*again, "--again", secret="one").output)
+    assert second["balance_minor"] == first["balance_minor"] - 10
+    for step, name, secret in (("propose", "ann", "one"), ("approve", "bob", "two"),
+                               ("close", "ann", "one"), ("export", "ann", "one")):  # fmt: skip
+        assert run(step, "2026-Q1", "--by", name, secret=secret).exit_code == 0
+    paid = json.loads(run("pay", "2026-Q1", "--by", "bob", "--json", secret="two").output)["paid"]
+    assert paid["sales"] == second["balance_minor"]
+    assert json.loads(run("verify", "--json").output)["is_whole"]
+
+
+@pytest.mark.parametrize("amount", ["0", "-5", "0.005", "five", "NaN"])
+def test_a_draw_of_no_whole_amount_is_refused(run, amount):
+    refused = run("draw", "sales", "--by", "ann", "--", amount, secret="one")
+    assert isinstance(refused.exception, BadInput)
+    assert "1200.5" in str(refused.exception)
+
+
+def test_a_draw_for_nobody_names_who_takes_part(run):
+    refused = run("draw", "house", "5", "--by", "ann", secret="one")
+    assert "Known: marketing, sales" in str(refused.exception)
+
+
+def test_a_draw_after_a_proposal_makes_it_stale(run):
+    assert run("propose", "2026-Q1", "--by", "ann", secret="one").exit_code == 0
+    assert run("draw", "sales", "0.10", "--by", "bob", secret="two").exit_code == 0
+    refused = run("approve", "2026-Q1", "--by", "bob", secret="two")
+    assert isinstance(refused.exception, Stale)
