@@ -1,4 +1,4 @@
-"""The worked examples as finance's manual: `python -m tests.reference.figures`."""
+"""The worked examples as finance's manual: `python -m tests.reference.worked_rewards`."""
 
 import json
 from decimal import Decimal
@@ -9,7 +9,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 CASES = sorted((ROOT / "tests" / "golden" / "rewards").glob("*.yaml"))
-PAGE = ROOT / "docs" / "figures.md"
+PAGE = ROOT / "docs" / "worked-rewards.md"
 
 _HEAD = """# Worked examples of the reward rules
 

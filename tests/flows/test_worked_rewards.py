@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from flows.calc_rewards import calc_rewards
 from flows.cli import tandem
 from tests.reference import rewards as reference
-from tests.reference.figures import CASES, PAGE, load, page
+from tests.reference.worked_rewards import CASES, PAGE, load, page
 
 DEFAULTS = {
     "gate": "0.70",
@@ -86,4 +86,4 @@ def whole(weights):
 
 
 def test_the_manual_is_made_of_these_examples():
-    assert PAGE.read_text(encoding="utf-8") == page(), "run python -m tests.reference.figures"
+    assert PAGE.read_text(encoding="utf-8") == page(), "run python -m tests.reference.worked_rewards"
