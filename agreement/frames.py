@@ -246,6 +246,20 @@ class Links(Table):
     evidence: str
 
 
+class MatchWeights(Table):
+    """One row per pair and field: how the field agrees, in words, and what that is worth.
+
+    `weight` is in bits (log2 of the odds), positive for one human; a pair's weights add up to its
+    score, from `start` on, what a pair is worth before anything is compared.
+    """
+
+    hubspot_id: str
+    salesforce_id: str
+    field: str
+    level: str
+    weight: float
+
+
 # Lifecycle and clocks ----------------------------------------------------------------------------
 
 

@@ -419,6 +419,7 @@ class Guards(Policy):
 
     Shares are of the object's records. Only fields that people share with Tandem count, and of them
     no first fill of a blank one. A guard needs more than `at_least` records to stop anything.
+    `self_check_records` written records, drawn by lot, are read again at the end of each night.
     """
 
     source_shrunk: Portion
@@ -427,6 +428,7 @@ class Guards(Policy):
     overwrites_share: Portion
     blanks_share: Portion
     at_least: int = Field(ge=0)
+    self_check_records: int = Field(ge=0, le=10_000)
 
 
 class Agreement(Policy):

@@ -11,6 +11,7 @@ from flows.pull import pull
 from flows.reconcile import reconcile
 from flows.run import Run, enter_into_force
 from flows.say import say_alerts
+from flows.self_check import self_check
 from flows.summary import summarise
 
 Mode = Literal["plan", "apply"]
@@ -42,4 +43,5 @@ def night(run: Run, mode: Mode, stage: Stage = call) -> dict[str, Any]:
     written = stage(deliver, run, plan)
     stage(post_rewards, run, measures)
     said = stage(say_alerts, run, measures)
-    return summarise(run, pulled, known, measures, plan, written, said)
+    checked = stage(self_check, run)
+    return summarise(run, pulled, known, measures, plan, written, said, checked)

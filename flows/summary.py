@@ -1,6 +1,7 @@
 """The run's summary: the figures that people and `--json` see, all from the night's own tables."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -24,6 +25,7 @@ def summarise(
     plan: Plan,
     written: Counts,
     alerts_sent: int,
+    checked: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Give the night's figures as one object: counts, and amounts in company minor units.
 
@@ -65,6 +67,7 @@ def summarise(
         "refused": run.store.refused(run.run_id),
         **left_out(plan),
         "alerts_sent": alerts_sent,
+        "self_check": dict(checked),
         "api_calls": {crm.system: crm.calls for crm in run.crms},
     }
     run.summary.update(summary)

@@ -23,6 +23,7 @@ from agreement.frames import (
 from agreement.records import Batch, Outcome, Record
 from connectors.store import (
     crosswalk,
+    health,
     lock,
     measures,
     mirror,
@@ -34,6 +35,7 @@ from connectors.store import (
 )
 from connectors.store import shared as sharing
 from connectors.store.database import open_database, reading, writing
+from connectors.store.health import Health, Sample
 from connectors.store.outbox import OutboxRow, PlanRow, Refusal, Written
 from connectors.store.periods import Act, Closed, Found
 from connectors.store.reading import (
@@ -88,6 +90,16 @@ class Store:
         return f"run {run_id}" if run_id else "another run, which is just starting or ending,"
 
     # Runs, agreement, alerts
+
+    def health(self) -> Health:
+        """Count what waits, and find the last good night."""
+        with reading(self._engine) as connection:
+            return health.health(connection)
+
+    def written_sample(self, seed: str, count: int) -> Sample:
+        """Choose confirmed writes by lot; give what their records' own fields hold by us."""
+        with reading(self._engine) as connection:
+            return health.written_sample(connection, seed, count)
 
     def start_run(self, *, as_of: datetime, agreement_version: str, started_at: datetime) -> str:
         """Note that a run starts; give its id. Runs that dead processes left open are `crashed`."""

@@ -3,5 +3,15 @@
 from transforms.matching.encode import COLUMNS
 from transforms.matching.match import LINK, REVIEW, match
 from transforms.matching.model import MatchModel
+from transforms.matching.weights import Thresholds, thresholds, weights
 
-__all__ = ["COLUMNS", "LINK", "REVIEW", "MatchModel", "match"]
+__all__ = [
+    "COLUMNS",
+    "LINK",
+    "REVIEW",
+    "MatchModel",
+    "Thresholds",
+    "match",
+    "thresholds",
+    "weights",
+]

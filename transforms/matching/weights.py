@@ -1,0 +1,178 @@
+"""Show what each field of a pair was worth: for the person who reviews it, and for `explain`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from agreement.frames import DataFrame, MatchWeights
+from transforms.matching.compare import FIELDS, levels
+from transforms.matching.encode import Codes, encode
+from transforms.matching.model import UNIT, MatchModel, Scores
+from transforms.matching.reasons import MISSING, PLACES, said
+from transforms.matching.score import CONTEXT, score_pairs
+
+# What is shown, in this order, and the columns of `CONTEXT` that it is made of.
+SHOWN = {
+    "email": ("email", "email_holders"),
+    "first": ("first",),
+    "last": ("last",),
+    "order": ("swapped",),
+    "generation": ("generation",),
+    "spelling": ("spelling",),
+    "phone": ("phone",),
+    "company": ("company", "company_size"),
+    "domain": ("domain",),
+    "title": ("title",),
+    "place": ("place",),
+    "rarity": ("name_holders", "last_holders"),
+    "rivals": ("own", "rival", "other_rival"),
+    "start": (),
+}
+_BITS = UNIT * np.log(2)
+_TEXTS = dict.fromkeys(("hubspot_id", "salesforce_id", "field", "level"), "str")
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Sums of weights, in bits, from which a pair is linked, and from which it is shown."""
+
+    link: float
+    review: float
+
+
+def thresholds(model: MatchModel) -> Thresholds:
+    """Give the model's thresholds in the unit of `weights`."""
+    return Thresholds(_bits_at(model.link_share, model), _bits_at(model.review_share, model))
+
+
+def _bits_at(share: float, model: MatchModel) -> float:
+    """Give the lowest score at which this share of pairs is right."""
+    at = int(np.searchsorted(model.shares, share, side="left"))
+    near = slice(max(at - 1, 0), at + 1)
+    return float(np.interp(share, model.shares[near], model.scores[near]) / _BITS)
+
+
+def weights(
+    hubspot: pd.DataFrame, salesforce: pd.DataFrame, pairs: pd.DataFrame, model: MatchModel
+) -> DataFrame[MatchWeights]:
+    """Give, for chosen pairs, how each field agrees and what that is worth.
+
+    The tables are those that `match` was given: how many hold a value, and which rivals a pair has,
+    is told by all records. `pairs` has `hubspot_id` and `salesforce_id`; rows come in its order,
+    the fields of each in that of `SHOWN`. A pair with an id that is not in its table has no rows.
+    Pairs that share no key were never compared with rivals, and are not corrected by them.
+    """
+    records = encode(hubspot, salesforce, model.words)
+    scored = score_pairs(records, model)
+    asked = _rows_of(pairs, records.record_id, records.hubspot_count)
+    left, right = asked["left"].to_numpy(), asked["right"].to_numpy()
+    compared = levels(records, left, right)
+    shares = _spread(model.pair.shares(compared, len(FIELDS)), len(CONTEXT))
+    at, is_known = _positions(scored.hubspot, scored.salesforce, left, right, len(records))
+    seen = np.zeros((len(asked), len(CONTEXT)), dtype=np.int8)
+    seen[:, : len(FIELDS)] = compared
+    seen[is_known] = scored.seen[at[is_known]]
+    shares[is_known] += model.context.shares(seen[is_known], len(CONTEXT))
+    return MatchWeights.validate(_shown(asked, seen, shares, is_known), lazy=True)
+
+
+def _rows_of(
+    pairs: pd.DataFrame, record_id: NDArray[np.object_], hubspot_count: int
+) -> pd.DataFrame:
+    """Find the rows of the chosen pairs' records."""
+    sides = {"hubspot_id": record_id[:hubspot_count], "salesforce_id": record_id[hubspot_count:]}
+    left, right = (
+        pd.Index(ids, dtype="str").get_indexer(pairs[name]) for name, ids in sides.items()
+    )
+    found = pairs[list(sides)].assign(
+        left=left, right=np.where(right < 0, right, right + hubspot_count)
+    )
+    return found[(left >= 0) & (right >= 0)].astype({"left": "int64", "right": "int64"})
+
+
+def _spread(shares: Scores, fields: int) -> Scores:
+    """Put shares of fields alone into the columns of the later trees; the base stays last."""
+    wide = np.zeros((len(shares), fields + 1), dtype=np.int64)
+    wide[:, : shares.shape[1] - 1] = shares[:, :-1]
+    wide[:, -1] = shares[:, -1]
+    return wide
+
+
+def _positions(
+    hubspot: Codes, salesforce: Codes, left: Codes, right: Codes, count: int
+) -> tuple[Codes, NDArray[np.bool_]]:
+    """Find pairs among those that were scored, which are in order of rows."""
+    known, wanted = hubspot * count + salesforce, left * count + right
+    at = np.searchsorted(known, wanted)
+    is_known = at < len(known)
+    is_known[is_known] = known[at[is_known]] == wanted[is_known]
+    return at, is_known
+
+
+def _shown(
+    asked: pd.DataFrame, seen: NDArray[np.int8], shares: Scores, is_known: NDArray[np.bool_]
+) -> pd.DataFrame:
+    columns = {name: place for place, name in enumerate(CONTEXT)}
+    sums = [shares[:, [columns[part] for part in parts]].sum(axis=1) for parts in SHOWN.values()]
+    sums[-1] = shares[:, -1]
+    words = [_words(name, seen, is_known) for name in SHOWN]
+    size = len(SHOWN)
+    return pd.DataFrame({
+        "hubspot_id": asked["hubspot_id"].to_numpy(dtype=object).repeat(size),
+        "salesforce_id": asked["salesforce_id"].to_numpy(dtype=object).repeat(size),
+        "field": np.tile(np.array(list(SHOWN), dtype=object), len(asked)),
+        "level": np.column_stack(words).ravel(),
+        "weight": np.column_stack(sums).ravel() / _BITS,
+    }).astype(_TEXTS)  # fmt: skip
+
+
+# Words -------------------------------------------------------------------------------------------
+
+# By the level of the field that the row is called after; the others are in `reasons`.
+_LEVELS = {
+    "order": ("swapped", ("as written", "swapped")),
+    "generation": ("generation", ("the same", "one names none", "father and son")),
+    "spelling": (
+        "spelling",
+        (
+            MISSING, "one address spells the name", "one address spells half the name",
+            "the address spells another name", "both addresses spell the name",
+            "both addresses spell the name", "one address spells the name",
+            "both addresses spell half the name", "one address spells half the name",
+            "both addresses spell other names",
+        ),
+    ),
+    "rarity": (
+        "name_holders",
+        (
+            MISSING, "name of at most 2 records", "name of 3 records", "name of 4 or 5 records",
+            "name of 6 to 9 records", "name of 10 to 19 records", "name of 20 to 49 records",
+            "name of 50 records or more",
+        ),
+    ),
+}  # fmt: skip
+
+
+def _words(name: str, seen: NDArray[np.int8], is_known: NDArray[np.bool_]) -> NDArray[np.object_]:
+    if name == "rivals":
+        return _rivals(seen, is_known)
+    if name == "start":
+        return np.full(len(seen), "before any comparison", dtype=object)
+    if name in _LEVELS:
+        column, words = _LEVELS[name]
+        return np.array(words, dtype=object)[seen[:, PLACES[column]]]
+    return said(name, seen)
+
+
+def _rivals(seen: NDArray[np.int8], is_known: NDArray[np.bool_]) -> NDArray[np.object_]:
+    """Set the better rival beside the pair itself."""
+    own, rival = (seen[:, CONTEXT.index(name)] for name in ("own", "rival"))
+    return np.select(
+        [~is_known, rival == 0, rival < own, rival == own],
+        ["not compared", "none", "weaker", "as strong"],
+        "stronger",
+    ).astype(object)
