@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from agreement.errors import TandemError
+from flows.cli_ops import OPS
 from flows.cli_rewards import rewards
 from flows.cli_writes import WRITES
 from flows.terminal import Instant, as_json, print_result, progress, shown_stage
@@ -41,7 +42,7 @@ def tandem(verbose: bool) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
-for _command in WRITES:
+for _command in (*WRITES, *OPS):
     tandem.add_command(_command)
 
 
