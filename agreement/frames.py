@@ -174,19 +174,31 @@ class Activities(Table):
 class Users(Table):
     """One row per Salesforce user: `zone` is an IANA name.
 
-    `is_human` is false for integration users.
+    `is_human` is false for integration users. `hubspot_owner_id` is the same person as an owner in
+    HubSpot, by e-mail; `team` is the user's department.
     """
 
     user_id: str
     zone: str = _may_miss()
     is_active: bool
     is_human: bool
+    hubspot_owner_id: str = _may_miss()
+    team: str = _may_miss()
+
+
+class Absences(Table):
+    """One row per time that a Salesforce user is out of office, by their own calendar."""
+
+    user_id: str
+    starts_at: Utc
+    ends_at: Utc
 
 
 class StageChanges(Table):
     """One row per value that a stage-like field of a record took, in order.
 
-    `field` is lifecycle (HubSpot contact), status or owner (Salesforce lead), stage (opportunity).
+    `field` is lifecycle (HubSpot contact), owner (HubSpot contact, by HubSpot's owner id; Salesforce
+    lead and contact, by user or queue), status and reason (lead), stage (opportunity).
     """
 
     system: str
@@ -216,6 +228,7 @@ class Crosswalk(Table):
 
     `is_survivor` marks, per entity and system, the one record that carries amounts and counts.
     `evidence` names the record at the other end of the link, `since` the night that first saw it.
+    `decided_by` is the person who pinned or accepted the link; missing where a rule made it.
     """
 
     entity: str
@@ -228,6 +241,57 @@ class Crosswalk(Table):
     evidence: str
     is_survivor: bool
     since: Utc
+    decided_by: str = _may_miss()
+
+
+class MatchDecisions(Table):
+    """One row per decision of a person on two records (`left` before `right`, `agreement.pairs`).
+
+    `accept` links them unless something stronger speaks, `pin` beats everything; `reject` keeps
+    them apart and unasked until what they are told by changes, `forbid` for good. Records of one
+    system are a pair too. `keys` is what the pair was told by when it was asked, as a hash; missing
+    when nobody had asked. A decision stands until `ended_at`.
+    """
+
+    decision_id: str
+    entity: str
+    left_system: str
+    left_kind: str
+    left_id: str
+    right_system: str
+    right_kind: str
+    right_id: str
+    decision: str
+    decided_by: str
+    decided_at: Utc
+    ended_at: Utc = _may_miss()
+    keys: str = _may_miss()
+
+
+class Reviews(Table):
+    """One row per pair of records that only a person can settle; never linked meanwhile.
+
+    `review_id` is the pair's (`agreement.pairs`). `score` is the share of such pairs that are
+    right. `levels` is JSON: per field how it agrees in words, and its weight in bits; `evidence`
+    the same in one line; both without any value. `keys` is what the pair is told by, as a hash.
+    `found_at` is the night that first asked, `ended_at` when it needed no answer any more.
+    """
+
+    review_id: str
+    entity: str
+    left_system: str
+    left_kind: str
+    left_id: str
+    right_system: str
+    right_kind: str
+    right_id: str
+    score: float
+    rule: str
+    evidence: str
+    levels: str
+    keys: str
+    found_at: Utc
+    ended_at: Utc = _may_miss()
 
 
 class Links(Table):
@@ -279,15 +343,24 @@ class Mqls(Table):
 class Handoffs(Table):
     """One row per person and cycle: marketing's pass to sales, before any clock is read.
 
-    The clock starts at `started_at`. `record_id` and `record_kind` name the Salesforce record that
-    carries it (missing when the person is not there). Evidence is the first listed human act at or
-    after the start.
+    The clock starts at `started_at`. `contact_id` is the HubSpot contact that became the MQL.
+    `record_id` and `record_kind` name the Salesforce record that carries it (missing when the person
+    is not there). `owner_id` and `zone` are of whoever owned it when it was touched, else when its
+    cycle ended, else now; missing and the team's zone when nobody did. Evidence is the first listed
+    human act at or after the start. `answered_at` is when the answer was first given;
+    `answer_fault` says why a rejection does not count as work: rejected_without_reason or
+    too_few_attempts. `relief` says why the person carries no clock for sales: below_criteria or
+    recycled_too_soon.
     """
 
     handoff_id: str
     person_id: str
     cycle: int
     tier: str
+    contact_id: str
+    mql_at: Utc
+    ended_at: Utc = _may_miss()
+    source: str = _may_miss()
     started_at: Utc
     record_kind: str = _may_miss()
     record_id: str = _may_miss()
@@ -297,16 +370,52 @@ class Handoffs(Table):
     assigned_at: Utc = _may_miss()
     touched_at: Utc = _may_miss()
     evidence_id: str = _may_miss()
+    attempt_count: int
+    has_lead: bool
     answer: str = _may_miss()
     answer_reason: str = _may_miss()
+    answered_at: Utc = _may_miss()
+    answer_fault: str = _may_miss()
+    relief: str = _may_miss()
+
+
+class ClockSegments(Table):
+    """One row per handoff and stretch in which its clock ran with one owner, in order of time.
+
+    From the start to the run's now, also after the touch. `zone` is the owner's; with a queue, a
+    machine or nobody it is the team's, and `is_person` is false.
+    """
+
+    handoff_id: str
+    owner_id: str = _may_miss()
+    zone: str
+    is_person: bool
+    starts_at: Utc
+    ends_at: Utc
+
+
+class ClockPauses(Table):
+    """One row per handoff and time in which its clock stood still, with the listed reason."""
+
+    handoff_id: str
+    reason: str
+    starts_at: Utc
+    ends_at: Utc
 
 
 class HandoffStatus(Table):
     """One row per handoff: when it is due and how it stands as of `now`.
 
     `status` is on_time (touched at or before due), late (touched after, or not at all and due has
-    passed) or waiting. Seconds run from the start to the touch, or to `now` while there is none.
-    `due_at` is missing when the working calendar never opens.
+    passed), waiting, or relieved (no clock, by `relief`). Seconds run from the start to the touch,
+    or to `now` while there is none; `seen_seconds` and `assigned_seconds` are the working time of
+    those two lags, missing while they last. `due_at` is missing when the working calendar never
+    opens, and without a clock. `answer_status` is in_time, late, undated, waiting, silent (due has
+    passed) or not_worked; missing where there is no lead to answer on. `cause` is why a promise was
+    missed, the first that holds: not_seen, not_assigned, owner_inactive, owner_absent,
+    reassigned_late, rejected_without_reason, too_few_attempts, never_touched, touched_late; for a
+    touch in time also never_answered and answered_late. Missing: nothing was missed. `team` is the
+    owner's.
     """
 
     handoff_id: str
@@ -326,6 +435,77 @@ class HandoffStatus(Table):
     clock_seconds: int
     answer: str = _may_miss()
     answer_reason: str = _may_miss()
+    contact_id: str
+    mql_at: Utc
+    source: str = _may_miss()
+    team: str = _may_miss()
+    seen_at: Utc = _may_miss()
+    assigned_at: Utc = _may_miss()
+    seen_seconds: pd.Int64Dtype = _may_miss()
+    assigned_seconds: pd.Int64Dtype = _may_miss()
+    answered_at: Utc = _may_miss()
+    answer_status: str = _may_miss()
+    relief: str = _may_miss()
+    cause: str = _may_miss()
+
+
+class ClockFigures(Table):
+    """One row per group of clocks (rules.md 5): all, and by tier, source, owner's team and week.
+
+    `week` groups are the Mondays, in the company's zone, of the weeks in which clocks started.
+    Relieved handoffs have no clock and are left out. Seconds are working time, by the Kaplan-Meier
+    estimate with waiting clocks as still running; missing where the estimate does not get there,
+    and a median also when fewer than half got there.
+    """
+
+    dimension: str
+    name: str
+    count: int
+    on_time: int
+    late: int
+    waiting: int
+    never_touched: int
+    share_within_limit_ppm: int
+    median_working_seconds: pd.Int64Dtype = _may_miss()
+    p90_working_seconds: pd.Int64Dtype = _may_miss()
+    longest_working_seconds: int
+    seen_median_seconds: pd.Int64Dtype = _may_miss()
+    assigned_median_seconds: pd.Int64Dtype = _may_miss()
+
+
+class Promises(Table):
+    """One row per promise of marketing's and period, the running one included.
+
+    `promise` is volume, acceptance, completeness, recycled or `source SOURCE` (at most so much).
+    `promised` and `actual` are counts or parts per million by `unit`; `counted` is how many
+    handoffs the actual is read from. `pace` is where the actual leads by the period's end at the
+    same speed: a count is scaled up, a share stays. Missing where nothing was counted yet.
+    """
+
+    promise: str
+    period: str
+    unit: str
+    promised: int
+    actual: pd.Int64Dtype = _may_miss()
+    pace: pd.Int64Dtype = _may_miss()
+    counted: int
+    is_kept: pd.BooleanDtype = _may_miss()
+
+
+class Questions(Table):
+    """One row per thing that looks odd and deserves an answer before anybody judges.
+
+    `kind` is back_dated, owner_swap, stage_jump or lead_after_meeting. `subject_id` is the handoff,
+    `record_id` the act, record or user it is about, `at` when it happened, `seconds` how far.
+    """
+
+    question_id: str
+    kind: str
+    subject_id: str
+    record_id: str
+    at: Utc
+    seconds: int
+    question: str
 
 
 class Bridge(Table):

@@ -42,9 +42,12 @@ Model = Literal[
     "shapley",
 ]
 MODELS: tuple[Model, ...] = get_args(Model)
-Activity = Literal["call", "meeting", "email", "form", "click", "campaign"]
+Activity = Literal[
+    "call", "meeting", "email", "reply", "form", "click", "visit", "event", "campaign"
+]
 Team = Literal["marketing", "sales"]
 Owner = Literal["hubspot", "salesforce", "newest", "ask"]
+PersonField = Literal["email", "first_name", "last_name", "company", "source"]
 SalesforceKind = Literal["lead", "contact", "account"]
 
 _UNITS = {"m": 60, "h": 3600, "d": 86_400}
@@ -123,11 +126,12 @@ Hours = Annotated[tuple[int, int], BeforeValidator(_hours)]
 class Calendar(Policy):
     """Working time: windows per weekday (minutes since local midnight), holidays.
 
-    And the company's zone.
+    And the company's zone, and how long a reward period is.
     """
 
     zone: str
     fiscal_year_start: int = Field(ge=1, le=12)
+    period: Literal["quarter", "month"] = "quarter"
     week: Mapping[str, tuple[Hours, ...]]
     holidays: Holidays
 
@@ -214,6 +218,43 @@ class HumanTouch(Policy):
     at: Literal["done", "booked"] = "done"
 
 
+class Pause(Policy):
+    """A Salesforce Lead.Status in which the clock stands still, and the reason that it names."""
+
+    status: str
+    reason: str
+
+
+class Attempts(Policy):
+    """What has to be tried before "unable to reach" counts as a reason.
+
+    Listed human acts since the start: at least `count`, of `channels` kinds, the last one `over`
+    after the first or later (clock time).
+    """
+
+    reasons: tuple[str, ...] = ()
+    count: int = Field(default=1, ge=1)
+    channels: int = Field(default=1, ge=1)
+    over: Duration = timedelta(0)
+
+
+class CoolOff(Policy):
+    """How long a rejected person is left alone, by the reason; null: until they ask themselves."""
+
+    reasons: tuple[str, ...] = Field(min_length=1)
+    wait: Duration | None
+
+
+class Criteria(Policy):
+    """What a person has to bring, or carries no clock for sales.
+
+    Fields of the HubSpot contact that are filled, and sources that are never handed over.
+    """
+
+    required: tuple[PersonField, ...] = ()
+    never_sources: tuple[str, ...] = ()
+
+
 class Handoff(Policy):
     """Marketing's pass to sales."""
 
@@ -222,15 +263,64 @@ class Handoff(Policy):
     accept: tuple[str, ...]
     reject: tuple[str, ...]
     reject_reason_field: str
+    criteria: Criteria = Criteria()
+    pauses: tuple[Pause, ...] = ()
+    attempts: Attempts = Attempts()
+    cool_off: tuple[CoolOff, ...] = ()
+    late_reassignment: Portion = Decimal("0.5")
 
     @model_validator(mode="after")
     def answer_once(self) -> Self:
         """A status cannot be a yes and a no; the last tier has to catch every MQL."""
         if both := set(self.accept) & set(self.reject):
             raise ValueError(f"{sorted(both)} is in accept and in reject; keep it in one")
+        answers = {*self.accept, *self.reject}
+        if both := answers & {pause.status for pause in self.pauses}:
+            raise ValueError(f"{sorted(both)} is an answer; a pause needs a status of its own")
         if self.tiers[-1].start != "mql":
             raise ValueError("the last tier has to start at mql, so that every MQL has a clock")
         return self
+
+
+class Completeness(Policy):
+    """The share of handoffs whose HubSpot contact has all of these fields."""
+
+    fields: tuple[PersonField, ...] = Field(min_length=1)
+    share: Portion
+
+
+class Renurture(Policy):
+    """The share of rejected people who are back in a recycle stage so soon (clock time)."""
+
+    within: Duration
+    share: Portion
+
+
+class MarketingPromises(Policy):
+    """What marketing promises sales, per quarter; what is not named is not promised.
+
+    `mqls` is the number of handoffs; `acceptance` the share that sales accepts of what it answered
+    in time; `most_of_source` the largest share that handoffs of one source may have.
+    """
+
+    mqls: int | None = Field(default=None, gt=0)
+    acceptance: Portion | None = None
+    completeness: Completeness | None = None
+    most_of_source: Mapping[str, Portion] = Field(default_factory=dict)
+    recycled: Renurture | None = None
+
+
+class Gaming(Policy):
+    """When something looks odd enough to ask about it in the weekly pack.
+
+    `back_dated`: an act was entered so long after it is said to have happened, and its time saved a
+    promise. `near_limit`: an owner changed in this last part of the limit. `stage_jump`: a deal went
+    over this many stages at once or more.
+    """
+
+    back_dated: Duration = timedelta(hours=4)
+    near_limit: Portion = Decimal("0.2")
+    stage_jump: int = Field(default=3, ge=2)
 
 
 class Automatic(Policy):
@@ -245,15 +335,42 @@ class Automatic(Policy):
 class TouchRule(Policy):
     """One line of the positive list: which activities are touches, of which team and channel.
 
-    Empty means any.
+    Empty means any. `title` holds the first words of a subject or name, in any case.
     """
 
     activity: Activity
     direction: tuple[str, ...] = ()
     outcome: tuple[str, ...] = ()
     status: tuple[str, ...] = ()
+    title: tuple[str, ...] = ()
     team: Team
     channel: str
+
+
+class Scanners(Policy):
+    """When a click in a marketing e-mail is a machine's that looks at every link.
+
+    It came this soon after the e-mail left; it is one of so many links of one e-mail that its
+    recipient clicked within one second; or its user agent holds one of these words (any case). What
+    the vendor marks itself is out in any case.
+    """
+
+    seconds_after_sending: int = Field(default=0, ge=0)
+    links_in_a_second: int = Field(default=2, ge=2)
+    agents: tuple[str, ...] = ()
+
+
+class TouchFilters(Policy):
+    """What keeps an act on the positive list from being a touch.
+
+    `is_daily` counts a person's acts of one channel, team and campaign once per day of the
+    company's zone, the first of the day. An incoming e-mail is a `reply` to marketing unless sales
+    wrote to the person in the `sales_thread_days` before it.
+    """
+
+    scanners: Scanners = Scanners()
+    is_daily: bool = True
+    sales_thread_days: int = Field(default=30, ge=0)
 
 
 class AnchorWeights(Policy):
@@ -289,14 +406,81 @@ class ModelWeights(Policy):
     full_path: AnchorWeights
 
 
+class Synergy(Policy):
+    """When pairs of channels are worth a word: at least so many deals with both of them on the path.
+
+    `resamples` is how often the deals are drawn anew for the interval, which holds 95 of 100.
+    """
+
+    minimum_deals: int = Field(default=30, ge=1)
+    resamples: int = Field(default=1000, ge=100, le=100_000)
+
+
+class TeamCost(Policy):
+    """What a team cost in a fiscal quarter, in company currency."""
+
+    team: Team
+    period: Annotated[str, Field(pattern=r"^\d{4}-Q[1-4]$")]
+    cost: Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
+
+
 class Attribution(Policy):
-    """How a deal's amount is shared over its touches (rules.md 1)."""
+    """How a deal's amount is shared over its touches (rules.md 1).
+
+    `windows` gives single models a window of their own. Floor and cap move the shared number of a
+    deal that both teams touched, never one that only one of them did.
+    """
 
     window_days: int | None = Field(default=None, gt=0)
+    windows: Mapping[Model, Annotated[int, Field(gt=0)]] = Field(default_factory=dict)
     half_life_days: Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
     weights: ModelWeights
     shared: Model
     shown: tuple[Model, ...] = ()
+    team_floor: Mapping[Team, Portion] = Field(default_factory=dict)
+    team_cap: Mapping[Team, Portion] = Field(default_factory=dict)
+    synergy: Synergy = Synergy()
+    team_costs: tuple[TeamCost, ...] = ()
+
+    @model_validator(mode="after")
+    def leave_room_between_floor_and_cap(self) -> Self:
+        """Both teams have to be able to stand between their floors and caps at once."""
+        least, most = self.marketing_bounds
+        if least > most:
+            raise ValueError(
+                f"no split keeps every floor and cap: marketing would need at least {least} and at"
+                f" most {most} of a deal. Lower a floor or raise a cap"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def cost_a_team_once(self) -> Self:
+        """Two costs of one team and quarter would have to be added or chosen from."""
+        keys = [(cost.team, cost.period) for cost in self.team_costs]
+        if len(set(keys)) < len(keys):
+            raise ValueError("a team's cost of a quarter is there twice; keep one")
+        return self
+
+    @property
+    def marketing_bounds(self) -> tuple[Decimal, Decimal]:
+        """Give the least and the most of a deal that marketing may have: what sales leaves too."""
+        least = max(self.team_floor.get("marketing", Decimal(0)),
+                    1 - self.team_cap.get("sales", Decimal(1)))  # fmt: skip
+        most = min(self.team_cap.get("marketing", Decimal(1)),
+                   1 - self.team_floor.get("sales", Decimal(0)))  # fmt: skip
+        return least, most
+
+    @property
+    def widest_window(self) -> int | None:
+        """Give the longest window of the models that are computed; None has no beginning."""
+        windows = [self.window_of(model) for model in self.models]
+        known = [window for window in windows if window is not None]
+        return max(known) if len(known) == len(windows) else None
+
+    def window_of(self, model: str) -> int | None:
+        """Give a model's window in days; None is everything up to the close."""
+        own: int | None = {str(name): days for name, days in self.windows.items()}.get(model)
+        return own or self.window_days
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -307,7 +491,7 @@ class Attribution(Policy):
 class Spiff(Policy):
     """A fixed amount on top of one period's pool, in company currency; no gate closes it."""
 
-    period: Annotated[str, Field(pattern=r"^\d{4}-Q[1-4]$")]
+    period: Annotated[str, Field(pattern=r"^\d{4}-(Q[1-4]|0[1-9]|1[0-2])$")]
     participant: Annotated[str, Field(min_length=1)]
     amount: Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
 
@@ -331,7 +515,7 @@ class RewardRules(Policy):
 
 
 class Targets(Policy):
-    """What each team wants to reach per quarter, in company currency."""
+    """What each team wants to reach per reward period, in company currency."""
 
     marketing: Annotated[Decimal, Field(gt=0)]
     sales: Annotated[Decimal, Field(gt=0)]
@@ -443,8 +627,11 @@ class Agreement(Policy):
     identity: Identity
     ownership: tuple[SharedField, ...]
     handoff: Handoff
+    marketing_promises: MarketingPromises = MarketingPromises()
+    gaming: Gaming = Gaming()
     automatic: Automatic
     touches: tuple[TouchRule, ...] = Field(min_length=1)
+    touch_filters: TouchFilters = TouchFilters()
     attribution: Attribution
     rewards: RewardRules
     targets: Targets

@@ -24,6 +24,7 @@ from agreement.money import minor_digits
 from agreement.policy import Agreement
 from connectors.clock import utc_now
 from connectors.participants import read_participants
+from flows.clocks import Clocks, read_clocks
 from flows.reconcile import Known
 from flows.reward_terms import (
     Facts,
@@ -40,8 +41,6 @@ from transforms import (
     bridge,
     funnel,
     journeys,
-    lifecycle,
-    sla,
 )
 
 
@@ -94,9 +93,7 @@ def post_rewards(run: Run, measures: Measures) -> int:
 class _Read:
     """What one agreement version makes of the records."""
 
-    mqls: DataFrame[Mqls]
-    handoffs: DataFrame[Handoffs]
-    status: DataFrame[HandoffStatus]
+    clocks: Clocks
     touches: DataFrame[Touches]
     deals: DataFrame[Deals]
     deal_people: DataFrame[DealPeople]
@@ -108,7 +105,7 @@ class _Read:
     @property
     def facts(self) -> Facts:
         """Give the part that rewards stand on."""
-        return Facts(self.deals, self.status, self.deal_people, self.shared_credits)
+        return Facts(self.deals, self.clocks.status, self.deal_people, self.shared_credits)
 
 
 def compute(run: Run, known: Known) -> Measures:
@@ -129,11 +126,15 @@ def compute(run: Run, known: Known) -> Measures:
     )
     earned = due.calculation
     return Measures(
-        mqls=read.mqls,
-        handoffs=read.handoffs,
-        status=read.status,
+        mqls=read.clocks.mqls,
+        handoffs=read.clocks.handoffs,
+        status=read.clocks.status,
         bridge=bridge.bridge(
-            read.mqls, read.handoffs, known.crosswalk, known.people, agreement.definitions
+            read.clocks.mqls,
+            read.clocks.handoffs,
+            known.crosswalk,
+            known.people,
+            agreement.definitions,
         ),
         touches=read.touches,
         deals=read.deals,
@@ -156,20 +157,7 @@ def compute(run: Run, known: Known) -> Measures:
 def _read(run: Run, known: Known, agreement: Agreement) -> _Read:
     """Read clocks, touches, deals and credit as one agreement version does."""
     now = run.as_of
-    mqls = lifecycle.mqls(known.stage_changes, known.crosswalk, agreement.definitions)
-    handoffs = lifecycle.handoffs(
-        mqls,
-        known.people,
-        known.crosswalk,
-        known.users,
-        known.activities,
-        known.stage_changes,
-        agreement.handoff,
-        agreement.calendar,
-        agreement.definitions.exclusions,
-        now,
-    )
-    status = sla.sla_status(handoffs, agreement.handoff.tiers, agreement.calendar, now)
+    clocks = read_clocks(known, agreement, now)
     touches = journeys.touches(known.activities, known.crosswalk, agreement.touches, now)
     deals, rejects = journeys.deals(
         known.deal_records,
@@ -189,6 +177,4 @@ def _read(run: Run, known: Known, agreement: Agreement) -> _Read:
     paths = journeys.paths(touches, deal_people, deals, window_days)
     credits = attribution.credits(paths, deals, agreement.attribution)
     shared = credits[credits["model"] == agreement.attribution.shared].reset_index(drop=True)
-    return _Read(
-        mqls, handoffs, status, touches, deals, deal_people, paths, credits, shared, rejects
-    )
+    return _Read(clocks, touches, deals, deal_people, paths, credits, shared, rejects)

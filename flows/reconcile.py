@@ -7,6 +7,7 @@ import pandas as pd
 
 from agreement.errors import BadInput
 from agreement.frames import (
+    Absences,
     Accounts,
     Activities,
     Aliases,
@@ -37,6 +38,7 @@ class Known:
     memberships: DataFrame[Memberships]
     activities: DataFrame[Activities]
     users: DataFrame[Users]
+    absences: DataFrame[Absences]
     stage_changes: DataFrame[StageChanges]
     rates: DataFrame[Rates]
     digits: Mapping[str, int]
@@ -60,7 +62,10 @@ def normalise_mirrors(run: Run) -> Known:
     mirrors = normalise.live(mirrors, aliases)
     associations = normalise.associations(_associations(run), aliases)
     users = normalise.users(
-        mirrors["salesforce", "user"], agreement.automatic, run.salesforce.integration_user_id
+        mirrors["salesforce", "user"],
+        mirrors["hubspot", "owner"],
+        agreement.automatic,
+        run.salesforce.integration_user_id,
     )
     people = normalise.people(mirrors, associations["contact", "company"], agreement.handoff)
     accounts = normalise.accounts(mirrors["hubspot", "company"], mirrors["salesforce", "account"])
@@ -98,7 +103,10 @@ def normalise_mirrors(run: Run) -> Known:
             run.as_of,
         ),
         users=users,
-        stage_changes=normalise.stage_changes(_histories(run), mirrors, aliases),
+        absences=normalise.absences(mirrors["salesforce", "event"]),
+        stage_changes=normalise.stage_changes(
+            _histories(run), mirrors, aliases, agreement.handoff.reject_reason_field
+        ),
         rates=normalise.rates(
             mirrors["salesforce", "currency_type"],
             mirrors["salesforce", "dated_conversion_rate"],

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from pydantic import SecretStr
 
-from agreement.errors import BadInput, TandemError
-from agreement.policy import Agreement, Holidays, load_agreement
+from agreement.errors import AgreementError, BadInput, TandemError
+from agreement.policy import Agreement, Holidays, kept_agreement, load_agreement
 from agreement.records import instant_text
 from connectors import alerts
 from connectors.clock import utc_now
@@ -150,7 +150,8 @@ def keep_agreement(run: Run) -> None:
     """Keep the agreement version with its holidays, so that what is written can name it.
 
     Raises:
-        AgreementError: the version was used before with other content.
+        AgreementError: the version was used before with other content, or has other reward periods
+            than an earlier one.
     """
     content: Mapping[str, object] = run.agreement.model_dump(mode="json")
     run.store.keep_agreement(
@@ -160,6 +161,22 @@ def keep_agreement(run: Run) -> None:
         content=content,
         holidays=run.agreement.calendar.holidays.extra,
     )
+    _check_periods(run)
+
+
+def _check_periods(run: Run) -> None:
+    """Refuse another length or start of reward periods: closed ones could not be followed."""
+    now = run.agreement.calendar
+    kept = run.store.kept_agreements()
+    for name in kept.keys() - {run.agreement.name}:
+        then = kept_agreement(kept[name]).calendar
+        if (then.period, then.fiscal_year_start) != (now.period, now.fiscal_year_start):
+            raise AgreementError(
+                f"{run.agreement.name} has periods of a {now.period} from month "
+                f"{now.fiscal_year_start}, {name} of a {then.period} from month "
+                f"{then.fiscal_year_start}, and periods close for good. Keep calendar.period and "
+                "calendar.fiscal_year_start as they were"
+            )
 
 
 def _result_of(error: BaseException) -> str:

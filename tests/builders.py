@@ -45,11 +45,23 @@ _DEFAULTS: Mapping[type[Table], Row] = {
         "since": "2026-01-01T00:00Z",
     },
     frames.Mqls: {"cycle": 1},
-    frames.Handoffs: {"person_id": "p1", "cycle": 1, "tier": "mql", "zone": "America/New_York"},
+    frames.Handoffs: {
+        "person_id": "p1",
+        "cycle": 1,
+        "tier": "mql",
+        "contact_id": "1",
+        "mql_at": "2026-03-02T14:00Z",
+        "zone": "America/New_York",
+        "attempt_count": 0,
+        "has_lead": False,
+    },
+    frames.ClockSegments: {"zone": "America/New_York", "is_person": True},
     frames.HandoffStatus: {
         "person_id": "p1",
         "cycle": 1,
         "tier": "mql",
+        "contact_id": "1",
+        "mql_at": "2026-03-02T14:00Z",
         "started_at": "2026-03-02T14:00Z",
         "status": "waiting",
         "is_breached": False,
@@ -127,6 +139,18 @@ def mqls(*rows: Row) -> Any:
 
 def handoffs(*rows: Row) -> Any:
     return build(frames.Handoffs, rows)
+
+
+def clock_segments(*rows: Row) -> Any:
+    return build(frames.ClockSegments, rows)
+
+
+def clock_pauses(*rows: Row) -> Any:
+    return build(frames.ClockPauses, rows)
+
+
+def absences(*rows: Row) -> Any:
+    return build(frames.Absences, rows)
 
 
 def handoff_status(*rows: Row) -> Any:

@@ -5,7 +5,8 @@ import pandas as pd
 
 from agreement.frames import Bridge, Crosswalk, DataFrame, Handoffs, Mqls, People, lookup
 from agreement.policy import Definitions
-from transforms.lifecycle import REJECTED, is_excluded
+from transforms.handoffs import REJECTED
+from transforms.lifecycle import is_excluded
 
 LINKED, EXCLUDED, MISSING = "linked", "excluded", "missing"
 

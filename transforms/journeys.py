@@ -266,7 +266,7 @@ def _periods(days: pd.Series, calendar: Calendar) -> pd.Series:
     """Name the period of each day; missing where it is none."""
     dates = pd.to_datetime(days, format="%Y-%m-%d", errors="coerce")
     distinct = dates.dropna().unique()
-    names = [period_of_day(day.date(), calendar.fiscal_year_start) for day in distinct]
+    names = [period_of_day(day.date(), calendar) for day in distinct]
     return lookup(dates, pd.Series(names, index=pd.Index(distinct), dtype="str"))
 
 

@@ -1,5 +1,6 @@
 """Our database: what was seen, decided, sent and answered."""
 
+from connectors.store.identity import Decided, Decision
 from connectors.store.outbox import OutboxRow, PlanRow, Refusal, Written
 from connectors.store.periods import Act, Closed, Found
 from connectors.store.reading import Progress
@@ -12,6 +13,8 @@ __all__ = [
     "Act",
     "AlertRow",
     "Closed",
+    "Decided",
+    "Decision",
     "Found",
     "Further",
     "OutboxRow",

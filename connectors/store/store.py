@@ -16,14 +16,18 @@ from agreement.frames import (
     Crosswalk,
     DataFrame,
     Holds,
+    MatchDecisions,
     Postings,
+    Reviews,
     RewardCredits,
     Writes,
 )
+from agreement.pairs import Place
 from agreement.records import Batch, Outcome, Record
 from connectors.store import (
     crosswalk,
     health,
+    identity,
     lock,
     measures,
     mirror,
@@ -36,6 +40,7 @@ from connectors.store import (
 from connectors.store import shared as sharing
 from connectors.store.database import open_database, reading, writing
 from connectors.store.health import Health, Sample
+from connectors.store.identity import Decided, Decision
 from connectors.store.outbox import OutboxRow, PlanRow, Refusal, Written
 from connectors.store.periods import Act, Closed, Found
 from connectors.store.reading import (
@@ -307,15 +312,49 @@ class Store:
 
     # Who is who, and the measures
 
-    def crosswalk(self) -> DataFrame[Crosswalk]:
-        """Give the links that stand, by system, kind and record id."""
+    def crosswalk(self, at: datetime | None = None) -> DataFrame[Crosswalk]:
+        """Give the links that stand, or that stood at a moment, by system, kind and record id."""
         with reading(self._engine) as connection:
-            return crosswalk.read_crosswalk(connection)
+            return crosswalk.read_crosswalk(connection, at)
 
     def save_crosswalk(self, run_id: str, links: DataFrame[Crosswalk], *, at: datetime) -> int:
         """Make these the links that stand; only differences are written, ended ones are kept."""
         with writing(self._engine) as connection:
             return crosswalk.save_crosswalk(connection, run_id, links, at)
+
+    def decide_match(
+        self, entity: str, one: Place, other: Place, decision: Decision, *, by: str, at: datetime
+    ) -> str:
+        """Note a person's word on two records (system, kind, id); give the decision's id.
+
+        An earlier word on the same pair is ended and kept.
+        """
+        return self.decide_matches([Decided(entity, one, other, decision)], by=by, at=at)[0]
+
+    def decide_matches(self, decided: Sequence[Decided], *, by: str, at: datetime) -> list[str]:
+        """Note several at once, all or none; give the decisions' ids, in order."""
+        with writing(self._engine) as connection:
+            return identity.decide_matches(connection, decided, by, at)
+
+    def end_match_decisions(self, pairs: Sequence[str], *, by: str, at: datetime) -> int:
+        """Take back what was decided on these pairs (`agreement.pairs.pair_id`); give how many."""
+        with writing(self._engine) as connection:
+            return identity.end_decisions(connection, pairs, by=by, at=at)
+
+    def match_decisions(self, *, is_standing: bool = True) -> DataFrame[MatchDecisions]:
+        """Give the decisions that stand, or all that ever did, by time."""
+        with reading(self._engine) as connection:
+            return identity.read_decisions(connection, is_standing=is_standing)
+
+    def save_reviews(self, run_id: str, found: DataFrame[Reviews], *, at: datetime) -> None:
+        """Make these the pairs that wait for a person; others are ended, and kept."""
+        with writing(self._engine) as connection:
+            identity.save_reviews(connection, run_id, found, at)
+
+    def reviews(self, *, is_open: bool = True) -> DataFrame[Reviews]:
+        """Give the pairs that wait for a person, or all that ever did, by id."""
+        with reading(self._engine) as connection:
+            return identity.read_reviews(connection, is_open=is_open)
 
     def save_measures(self, run_id: str, **frames: pd.DataFrame) -> None:
         """Make the tables `handoff`, `touch`, `credit` hold exactly these rows, all or none."""

@@ -27,7 +27,7 @@ from agreement import frames
 from connectors.store.columns import ROW_NUMBER, TEXT, UTC_MICROSECONDS, Instant, Json, types_of
 
 # The newest migration: a database that stands there is opened without importing Alembic.
-SCHEMA = "0004"
+SCHEMA = "0007"
 
 metadata = MetaData(
     naming_convention={
@@ -221,6 +221,32 @@ crosswalk = Table(
     ),
 )
 
+# One decision stands per pair; a later one ends it and both are kept.
+match_decision = Table(
+    "match_decision",
+    metadata,
+    *columns_of(frames.MatchDecisions),
+    _text("pair_id"),
+    Column("ended_by", TEXT),
+    PrimaryKeyConstraint("decision_id"),
+    CheckConstraint("decision IN ('accept', 'reject', 'pin', 'forbid')", name="decision"),
+    Index(
+        "ux_match_decision_current",
+        "pair_id",
+        unique=True,
+        sqlite_where=text("ended_at IS NULL"),
+        postgresql_where=text("ended_at IS NULL"),
+    ),
+)
+
+review = Table(
+    "review",
+    metadata,
+    *columns_of(frames.Reviews),
+    _text("run_id"),
+    PrimaryKeyConstraint("review_id"),
+)
+
 # What is measured: the present state; any earlier one is recomputed from versions and agreement ---
 
 
@@ -397,4 +423,15 @@ alert = Table(
     _text("text"),
     Column("stored_at", Instant, nullable=False),
     Column("sent_at", Instant),
+)
+
+# People who were forgotten: a hash of each id and address under one secret salt, and the random id
+# that stands in their place.
+tombstone = Table(
+    "tombstone",
+    metadata,
+    _text("hash", primary_key=True),
+    _text("salt"),
+    _text("alias"),
+    Column("forgotten_at", Instant, nullable=False),
 )

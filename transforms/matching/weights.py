@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from agreement.frames import DataFrame, MatchWeights
 from transforms.matching.compare import FIELDS, levels
 from transforms.matching.encode import Codes, encode
-from transforms.matching.model import UNIT, MatchModel, Scores
+from transforms.matching.model import UNIT, MatchModel, Trees
 from transforms.matching.reasons import MISSING, PLACES, said
 from transforms.matching.score import CONTEXT, score_pairs
 
-# What is shown, in this order, and the columns of `CONTEXT` that it is made of.
+# What is shown, in this order, and the columns of `FIELDS` that it is made of.
 SHOWN = {
     "email": ("email", "email_holders"),
     "first": ("first",),
@@ -29,9 +29,11 @@ SHOWN = {
     "title": ("title",),
     "place": ("place",),
     "rarity": ("name_holders", "last_holders"),
-    "rivals": ("own", "rival", "other_rival"),
+    "rivals": (),
     "start": (),
 }
+_COMPARED = [[PLACES[name] for name in parts] for parts in SHOWN.values() if parts]
+_RIVALS, _START = list(SHOWN).index("rivals"), list(SHOWN).index("start")
 _BITS = UNIT * np.log(2)
 _TEXTS = dict.fromkeys(("hubspot_id", "salesforce_id", "field", "level"), "str")
 
@@ -64,20 +66,20 @@ def weights(
     The tables are those that `match` was given: how many hold a value, and which rivals a pair has,
     is told by all records. `pairs` has `hubspot_id` and `salesforce_id`; rows come in its order,
     the fields of each in that of `SHOWN`. A pair with an id that is not in its table has no rows.
-    Pairs that share no key were never compared with rivals, and are not corrected by them.
+    A pair that is out of the question was never set beside its rivals: they are worth nothing.
     """
     records = encode(hubspot, salesforce, model.words)
     scored = score_pairs(records, model)
     asked = _rows_of(pairs, records.record_id, records.hubspot_count)
     left, right = asked["left"].to_numpy(), asked["right"].to_numpy()
     compared = levels(records, left, right)
-    shares = _spread(model.pair.shares(compared, len(FIELDS)), len(CONTEXT))
+    worth = _worth(model.pair, compared)
     at, is_known = _positions(scored.hubspot, scored.salesforce, left, right, len(records))
     seen = np.zeros((len(asked), len(CONTEXT)), dtype=np.int8)
     seen[:, : len(FIELDS)] = compared
     seen[is_known] = scored.seen[at[is_known]]
-    shares[is_known] += model.context.shares(seen[is_known], len(CONTEXT))
-    return MatchWeights.validate(_shown(asked, seen, shares, is_known), lazy=True)
+    worth[is_known, _RIVALS] = model.context.score(seen[is_known])
+    return MatchWeights.validate(_shown(asked, seen, worth, is_known), lazy=True)
 
 
 def _rows_of(
@@ -94,12 +96,25 @@ def _rows_of(
     return found[(left >= 0) & (right >= 0)].astype({"left": "int64", "right": "int64"})
 
 
-def _spread(shares: Scores, fields: int) -> Scores:
-    """Put shares of fields alone into the columns of the later trees; the base stays last."""
-    wide = np.zeros((len(shares), fields + 1), dtype=np.int64)
-    wide[:, : shares.shape[1] - 1] = shares[:, :-1]
-    wide[:, -1] = shares[:, -1]
-    return wide
+def _worth(trees: Trees, compared: NDArray[np.int8]) -> NDArray[np.float64]:
+    """Share each pair's score by its fields out over them, columns of `SHOWN`.
+
+    Fields are uncovered one after the other, each counting for what it moves, in every rotation of
+    their order and back: the mean of all. A field that is missing moves nothing.
+    """
+    size, count = len(_COMPARED), len(compared)
+    found = np.zeros((count, len(SHOWN)))
+    for first in range(size):
+        for way in (1, -1):
+            order = [(first + way * step) % size for step in range(size)]
+            rows = np.zeros((size + 1, *compared.shape), dtype=np.int8)
+            for step, place in enumerate(order):
+                columns = _COMPARED[place]
+                rows[step + 1 :, :, columns] = compared[:, columns]
+            score = trees.score(rows.reshape(-1, compared.shape[1])).reshape(size + 1, count)
+            found[:, order] += np.diff(score, axis=0).T / (2 * size)
+            found[:, _START] = score[0]
+    return found
 
 
 def _positions(
@@ -114,19 +129,18 @@ def _positions(
 
 
 def _shown(
-    asked: pd.DataFrame, seen: NDArray[np.int8], shares: Scores, is_known: NDArray[np.bool_]
+    asked: pd.DataFrame,
+    seen: NDArray[np.int8],
+    worth: NDArray[np.float64],
+    is_known: NDArray[np.bool_],
 ) -> pd.DataFrame:
-    columns = {name: place for place, name in enumerate(CONTEXT)}
-    sums = [shares[:, [columns[part] for part in parts]].sum(axis=1) for parts in SHOWN.values()]
-    sums[-1] = shares[:, -1]
-    words = [_words(name, seen, is_known) for name in SHOWN]
     size = len(SHOWN)
     return pd.DataFrame({
         "hubspot_id": asked["hubspot_id"].to_numpy(dtype=object).repeat(size),
         "salesforce_id": asked["salesforce_id"].to_numpy(dtype=object).repeat(size),
         "field": np.tile(np.array(list(SHOWN), dtype=object), len(asked)),
-        "level": np.column_stack(words).ravel(),
-        "weight": np.column_stack(sums).ravel() / _BITS,
+        "level": np.column_stack([_words(name, seen, is_known) for name in SHOWN]).ravel(),
+        "weight": worth.ravel() / _BITS,
     }).astype(_TEXTS)  # fmt: skip
 
 

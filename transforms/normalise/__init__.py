@@ -21,7 +21,7 @@ from transforms.normalise.fields import (
 )
 from transforms.normalise.history import stage_changes
 from transforms.normalise.mirrors import Mirrors, aliases, associations, live
-from transforms.normalise.people import accounts, people, users
+from transforms.normalise.people import absences, accounts, people, users
 
 __all__ = [
     "ASSOCIATED",
@@ -30,6 +30,7 @@ __all__ = [
     "HISTORY_FIELDS",
     "STAGE_FIELDS",
     "Mirrors",
+    "absences",
     "accounts",
     "activities",
     "aliases",

@@ -80,7 +80,14 @@ FIELDS: Mapping[Key, tuple[str, ...]] = MappingProxyType(
             "IsCorporate",
         ),
         ("salesforce", "dated_conversion_rate"): ("IsoCode", "StartDate", "ConversionRate"),
-        ("salesforce", "user"): ("Name", "UserType", "TimeZoneSidKey", "IsActive"),
+        ("salesforce", "user"): (
+            "Name",
+            "Email",
+            "Department",
+            "UserType",
+            "TimeZoneSidKey",
+            "IsActive",
+        ),
         ("salesforce", "account"): ("Name", "Website"),
         ("salesforce", "contact"): (
             "Email",
@@ -117,6 +124,7 @@ FIELDS: Mapping[Key, tuple[str, ...]] = MappingProxyType(
         ("salesforce", "opportunity_contact_role"): ("OpportunityId", "ContactId"),
         ("salesforce", "opportunity_history"): ("OpportunityId", "StageName"),
         ("salesforce", "lead_history"): ("LeadId", "Field", "OldValue", "NewValue"),
+        ("salesforce", "contact_history"): ("ContactId", "Field", "OldValue", "NewValue"),
         ("salesforce", "campaign"): ("Name",),
         ("salesforce", "campaign_member"): (
             "CampaignId",
@@ -143,6 +151,7 @@ FIELDS: Mapping[Key, tuple[str, ...]] = MappingProxyType(
             "Subject",
             "StartDateTime",
             "EndDateTime",
+            "ShowAs",
             "OwnerId",
             "CreatedById",
         ),
@@ -152,7 +161,7 @@ FIELDS: Mapping[Key, tuple[str, ...]] = MappingProxyType(
 # Fields whose dated values HubSpot gives with the record; Salesforce keeps them in history objects,
 # which are mirrors of their own.
 HISTORY_FIELDS: Mapping[Key, tuple[str, ...]] = MappingProxyType(
-    {("hubspot", "contact"): ("lifecyclestage",)}
+    {("hubspot", "contact"): ("lifecyclestage", "hubspot_owner_id")}
 )
 STAGE_FIELDS = HISTORY_FIELDS
 
