@@ -79,6 +79,13 @@ class People(Table):
     first_name: str = _may_miss()
     last_name: str = _may_miss()
     company: str = _may_miss()
+    phone: str = _may_miss()
+    mobile: str = _may_miss()
+    website: str = _may_miss()
+    title: str = _may_miss()
+    city: str = _may_miss()
+    postcode: str = _may_miss()
+    country: str = _may_miss()
     partner_id: str = _may_miss()
     account_record_id: str = _may_miss()
     converted_to: str = _may_miss()
@@ -110,6 +117,8 @@ class Accounts(Table):
     record_id: str
     name: str = _may_miss()
     domain: str = _may_miss()
+    city: str = _may_miss()
+    country: str = _may_miss()
     partner_id: str = _may_miss()
     created_at: Utc = _may_miss()
 
@@ -124,6 +133,7 @@ class DealRecords(Table):
     system: str
     kind: str
     record_id: str
+    name: str = _may_miss()
     partner_id: str = _may_miss()
     account_record_id: str = _may_miss()
     amount: str = _may_miss()
@@ -147,9 +157,9 @@ class Memberships(Table):
 class Activities(Table):
     """One row per dated act and person record: the evidence from which touches and clocks are read.
 
-    `activity` is one of call, meeting, email, task, form, click, campaign. `at` is when it
-    happened, `created_at` when it was entered or booked. `actor_id` is the vendor's user who did
-    it; `direction` is inbound, outbound or missing; `outcome` and `status` are the vendor's words
+    `activity` is one of call, meeting, email, task, form, click, visit, event, campaign. `at` is
+    when it happened, `created_at` when it was entered or booked. `actor_id` is the vendor's user
+    who did it; `direction` is inbound, outbound or missing; `outcome` and `status` are the vendor's words
     in lower case. `is_automatic` marks machines' doings. `title` is a form's, campaign's or
     subject's name.
     """
@@ -523,7 +533,11 @@ class Bridge(Table):
 
 
 class Touches(Table):
-    """One row per touch of a person that the agreement counts."""
+    """One row per touch of a person that the agreement counts.
+
+    `touch_id` is the vendor's record that proves it; `account_id` is the person's account, missing
+    where none is known.
+    """
 
     touch_id: str
     person_id: str
@@ -531,6 +545,24 @@ class Touches(Table):
     channel: str
     team: str
     campaign_id: str = _may_miss()
+    account_id: str = _may_miss()
+
+
+class SetAside(Table):
+    """One row per act and person that is no touch, and why.
+
+    `reason` is machine (an automatic reply, an import, an integration), scanner (a click that the
+    vendor or a rule takes for a machine's), not_done, not_listed or repeat (that day's first is the
+    touch). Channel and team are missing where no line of the list fits.
+    """
+
+    touch_id: str
+    person_id: str
+    touched_at: Utc
+    activity: str
+    channel: str = _may_miss()
+    team: str = _may_miss()
+    reason: str
 
 
 class Deals(Table):
@@ -585,7 +617,8 @@ class Credits(Table):
     """One row per model, deal and touch; a deal without a touch has one row of team `unknown`.
 
     `credit_minor` is company currency, `credit_deal_minor` the deal's own; both add up to the
-    deal's amounts.
+    deal's amounts. What a floor or cap moves between the teams is two rows of channel
+    `floor and cap` without a touch, of the shared model only.
     """
 
     model: str
@@ -598,6 +631,106 @@ class Credits(Table):
     weight: float
     credit_minor: int
     credit_deal_minor: int
+
+
+class CreditBasis(Table):
+    """One row per credited deal: what its credits follow from, as hashes.
+
+    The parts before and after the first and second dash stand for the amount, the path and the
+    agreement; equal bases give equal credits.
+    """
+
+    deal_id: str
+    basis: str
+
+
+class CreditLines(Table):
+    """One row per signed line of a won deal's shared credit; its lines add up to its credit.
+
+    `reason` is won (the first credit), amount, path, agreement or not_won. `reference` names the
+    run of the line before that this one corrects; missing for the first. Nothing is ever edited.
+    """
+
+    deal_id: str
+    touch_id: str = _may_miss()
+    person_id: str = _may_miss()
+    channel: str
+    team: str
+    campaign_id: str = _may_miss()
+    credit_minor: int
+    credit_deal_minor: int
+    reason: str
+    reference: str = _may_miss()
+
+
+class CampaignCosts(Table):
+    """One row per campaign whose cost and days are known, in company minor units."""
+
+    campaign_id: str
+    cost_minor: int
+    starts_on: str
+    ends_on: str
+
+
+class ChannelResults(Table):
+    """One row per horizon, model, dimension and name: what a channel, campaign or team brought.
+
+    `horizon` is quarter (this fiscal one) or year (it and the three before). Won and people are of
+    deals won in the horizon, open of all that are open now. Cost is the part that falls into the
+    horizon; `cost_per_won_ppm` is cost per million units of won credit; both missing where a cost
+    is not known or nothing was won.
+    """
+
+    horizon: str
+    model: str
+    dimension: str
+    name: str
+    won_minor: int
+    open_minor: int
+    deal_count: int
+    people_count: int
+    touch_count: int
+    cost_minor: pd.Int64Dtype = _may_miss()
+    cost_per_won_ppm: pd.Int64Dtype = _may_miss()
+
+
+class Synergies(Table):
+    """One row per horizon and pair of channels of which enough deals ended with and without each.
+
+    `won_ppm` is the share won of the deals with both, `expected_ppm` the larger share won of those
+    with one of them and not the other. `lift_ppm` is the difference, between `low_ppm` and
+    `high_ppm` in 95 of 100 samples drawn from these deals. `is_clear` says that all of that is
+    above nothing.
+    """
+
+    horizon: str
+    channel: str
+    other_channel: str
+    deal_count: int
+    won_ppm: int
+    expected_ppm: int
+    lift_ppm: int
+    low_ppm: int
+    high_ppm: int
+    is_clear: bool
+
+
+class Velocity(Table):
+    """One row per horizon and type of path of the deals won in it: whole days between the steps.
+
+    `path_type` is marketing_only, sales_only, marketing_first, sales_first or no_touch. Medians
+    (the lower of two) are over the deals for which both ends are known, as counted; a step that ran
+    backwards has negative days. Missing where none is known.
+    """
+
+    horizon: str
+    path_type: str
+    deal_count: int
+    lead_count: int
+    touch_to_lead_days: pd.Int64Dtype = _may_miss()
+    lead_to_deal_days: pd.Int64Dtype = _may_miss()
+    deal_to_won_days: pd.Int64Dtype = _may_miss()
+    touch_to_won_days: pd.Int64Dtype = _may_miss()
 
 
 class AttainedDeals(Table):

@@ -407,7 +407,7 @@ class ModelWeights(Policy):
 
 
 class Synergy(Policy):
-    """When pairs of channels are worth a word: at least so many deals with both of them on the path.
+    """When pairs of channels are worth a word: at least so many deals in each group compared.
 
     `resamples` is how often the deals are drawn anew for the interval, which holds 95 of 100.
     """
@@ -615,6 +615,16 @@ class Guards(Policy):
     self_check_records: int = Field(ge=0, le=10_000)
 
 
+class AlignmentRules(Policy):
+    """From which share on a check of the alignment stage counts as met."""
+
+    found: Portion
+    clocks: Portion
+    promises: Portion
+    reasons: Portion
+    same: Portion
+
+
 class Agreement(Policy):
     """The whole agreement, one version."""
 
@@ -640,6 +650,7 @@ class Agreement(Policy):
     pull: Pulling
     budget: Budgets
     guards: Guards
+    alignment: AlignmentRules
 
     @field_validator("ownership")
     @classmethod
