@@ -645,15 +645,14 @@ class CreditBasis(Table):
 
 
 class CreditLines(Table):
-    """One row per signed line of a won deal's shared credit; its lines add up to its credit.
+    """One row per signed line of a won deal's shared credit, by team, channel and campaign.
 
-    `reason` is won (the first credit), amount, path, agreement or not_won. `reference` names the
-    run of the line before that this one corrects; missing for the first. Nothing is ever edited.
+    A deal's lines add up to its credit. `reason` is won (the first credit), amount, path, agreement
+    or not_won. `reference` names the run of the line before that this one corrects; missing for the
+    first. Nothing is ever edited.
     """
 
     deal_id: str
-    touch_id: str = _may_miss()
-    person_id: str = _may_miss()
     channel: str
     team: str
     campaign_id: str = _may_miss()

@@ -16,8 +16,8 @@ PEOPLE: tuple[Key, ...] = (
     ("salesforce", "contact"),
 )
 
-# Stands in every random id. A vendor's ids hold no such word: HubSpot's are numbers, and the letters
-# of Salesforce's are in the middle part all but always capitals and digits.
+# Stands in every random id. HubSpot's own ids are numbers; in Salesforce's, these places count in
+# capitals, small letters and digits, and have not come to this word in any org.
 MARK = "forgotten"
 
 TOKEN_LENGTH = 6

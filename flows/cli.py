@@ -70,17 +70,31 @@ def demo(people: int, seed: int, out: Path, is_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Compute and show everything; write nothing.")
 @click.option("--full", "is_full", is_flag=True, help="Read everything again, not only changes.")
 @click.option("--as-of", type=Instant(), help="The moment that counts as now; default: now.")
+@click.option("--only", metavar="SYSTEM/OBJECT[/RECORD]", help="Write this object or record only.")
+@click.option(
+    "--since", "reread_since", type=Instant(), help="Read once more what changed since this moment."
+)
 @as_json
-def sync(dry_run: bool, is_full: bool, as_of: datetime | None, is_json: bool) -> None:
+def sync(
+    dry_run: bool,
+    is_full: bool,
+    as_of: datetime | None,
+    only: str | None,
+    reread_since: datetime | None,
+    is_json: bool,
+) -> None:
     """Run the night against the CRMs that the environment names.
 
-    Pulls both, reconciles, measures, and writes the shared numbers back.
+    Pulls both, reconciles, measures, and writes the shared numbers back. With --only the rest is
+    computed all the same, but not written, and nothing is posted or said.
     """
     from flows.night import night
     from flows.run import open_run
+    from flows.scope import Scope
     from flows.show import show_night
 
-    with open_run(as_of=as_of, is_full=is_full) as run:
+    scope = Scope.parse(only) if only else None
+    with open_run(as_of=as_of, is_full=is_full, scope=scope, reread_since=reread_since) as run:
         summary = night(run, "plan" if dry_run else "apply", stage=shown_stage)
     print_result(summary, is_json, show_night)
 

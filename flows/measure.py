@@ -80,6 +80,7 @@ def measure(run: Run, known: Known) -> Measures:
         handoff=measures.status,
         touch=measures.touches,
         credit=measures.credits,
+        bridge=measures.bridge,
     )
     return measures
 
@@ -134,6 +135,8 @@ def compute(run: Run, known: Known) -> Measures:
             read.clocks.handoffs,
             known.crosswalk,
             known.people,
+            run.store.reviews(),
+            run.store.match_decisions(),
             agreement.definitions,
         ),
         touches=read.touches,

@@ -27,8 +27,10 @@ def night(run: Run, mode: Mode, stage: Stage = call) -> dict[str, Any]:
     """Bring both CRMs to the numbers the agreement says they share; give the run's summary.
 
     With mode `plan` nothing is written to a CRM, nothing is posted, and nobody is told anything.
+    A run about one object or record writes there only, and posts and says nothing either.
     """
     run.summary["mode"] = mode
+    run.summary["scope"] = str(run.scope or "")
     if mode == "apply":
         stage(enter_into_force, run)
     stage(settle, run)
@@ -41,6 +43,8 @@ def night(run: Run, mode: Mode, stage: Stage = call) -> dict[str, Any]:
         return summarise(run, pulled, known, measures, plan, written={}, alerts_sent=0)
     stage(guard, run, plan)
     written = stage(deliver, run, plan)
+    if run.scope:
+        return summarise(run, pulled, known, measures, plan, written, alerts_sent=0)
     stage(post_rewards, run, measures)
     said = stage(say_alerts, run, measures)
     checked = stage(self_check, run)

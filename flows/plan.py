@@ -59,7 +59,7 @@ def plan_writes(run: Run, known: Known, measures: Measures, shared: Shared) -> P
     )
     writes, invalid = _validated(run, _joined(ours, shared.writes))
     writes, held = _without_held(run, writes, shared)
-    kept = _tonight(run, writes)
+    kept = _tonight(run, _in_scope(run, writes))
     notes = {
         "guards": guard_faults(
             _only_kept(shared.guarded, kept), _record_counts(run), run.agreement.guards
@@ -107,6 +107,13 @@ def _without_held(
         run.store.end_holds(over[places], by=run.run_id, at=utc_now())
     kept = writes[~is_held].reset_index(drop=True)
     return Writes.validate(kept, lazy=True), held
+
+
+def _in_scope(run: Run, writes: DataFrame[Writes]) -> DataFrame[Writes]:
+    """Keep what a run that is about one object or record may write."""
+    if run.scope is None:
+        return writes
+    return Writes.validate(writes[run.scope.covers(writes)].reset_index(drop=True), lazy=True)
 
 
 def _tonight(run: Run, writes: DataFrame[Writes]) -> DataFrame[Writes]:

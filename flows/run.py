@@ -18,6 +18,7 @@ from connectors.hubspot import HubSpot
 from connectors.salesforce import Salesforce
 from connectors.settings import Settings, load_settings
 from connectors.store import Store
+from flows.scope import Scope
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,8 @@ class Run:
     settings: Settings
     is_full: bool = False
     tell: Tell = alerts.deliver
+    scope: Scope | None = None
+    reread_since: datetime | None = None
     summary: dict[str, object] = field(default_factory=dict)
     started_at: datetime = field(default_factory=utc_now)
 
@@ -78,6 +81,8 @@ def open_run(
     is_scheduled: bool = False,
     is_full: bool = False,
     tell: Tell = alerts.deliver,
+    scope: Scope | None = None,
+    reread_since: datetime | None = None,
     connect_by: Connect = connect,
 ) -> Iterator[Run]:
     """Open a run: agreement, store, lock, both CRMs; record how it ended, also when it failed.
@@ -85,6 +90,7 @@ def open_run(
     The agreement is read first, so that a fault in it costs no call. One run writes at a time.
     A scheduled moment that a later night has overtaken becomes that night's, since time does not go
     back.
+    `scope` confines what is written; `reread_since` reads what changed since then once more.
     `connect_by` is for callers that want another pace or patience than the vendors' limits ask for.
     """
     settings = settings or load_settings()
@@ -104,7 +110,19 @@ def open_run(
         run_id = store.start_run(
             as_of=moment, agreement_version=agreement.name, started_at=started_at
         )
-        run = Run(run_id, moment, agreement, store, hubspot, salesforce, settings, is_full, tell)
+        run = Run(
+            run_id,
+            moment,
+            agreement,
+            store,
+            hubspot,
+            salesforce,
+            settings,
+            is_full=is_full,
+            tell=tell,
+            scope=scope,
+            reread_since=reread_since,
+        )
         try:
             yield run
         except BaseException as error:

@@ -77,6 +77,28 @@ _DEFAULTS: Mapping[type[Table], Row] = {
         "is_blank": False,
     },
     frames.DealPeople: {"how": "role"},
+    frames.Reviews: {
+        "entity": "person",
+        "left_system": "hubspot",
+        "left_kind": "contact",
+        "right_system": "salesforce",
+        "right_kind": "lead",
+        "score": 0.6,
+        "rule": "name",
+        "evidence": "first equal; last equal",
+        "levels": "[]",
+        "keys": "k",
+        "found_at": "2026-01-01T00:00Z",
+    },
+    frames.MatchDecisions: {
+        "entity": "person",
+        "left_system": "hubspot",
+        "left_kind": "contact",
+        "right_system": "salesforce",
+        "right_kind": "lead",
+        "decided_by": "ann",
+        "decided_at": "2026-01-01T00:00Z",
+    },
 }
 
 
@@ -167,6 +189,14 @@ def deals(*rows: Row) -> Any:
 
 def deal_people(*rows: Row) -> Any:
     return build(frames.DealPeople, rows)
+
+
+def reviews(*rows: Row) -> Any:
+    return build(frames.Reviews, rows)
+
+
+def match_decisions(*rows: Row) -> Any:
+    return build(frames.MatchDecisions, rows)
 
 
 def mirror(system: str, kind: str, *rows: Row) -> pd.DataFrame:

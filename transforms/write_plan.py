@@ -7,6 +7,7 @@ or deal; a `sum` field to its survivor in each system and 0 to the others, so th
 are right. A converted lead gets nothing, its contact does.
 """
 
+import hashlib
 from collections.abc import Collection, Mapping
 
 import numpy as np
@@ -29,6 +30,7 @@ from agreement.frames import (
 )
 from agreement.money import amount_texts, minor_digits
 from agreement.policy import Agreement
+from agreement.privacy import MARK
 from agreement.written_fields import Entity, fields_of, vendor_name
 
 RecordKind = tuple[str, str]
@@ -52,7 +54,8 @@ def write_plan(
         prefix: of our fields in both CRMs.
 
     One row per record and field, sorted by system, kind, record and field. A blank desired value
-    clears the field. Applying the writes and planning again gives none.
+    clears the field. Applying the writes and planning again gives none. What is kept of forgotten
+    people has no record in a CRM, and no write.
     """
     pieces = [
         _differences(key, desired[key], current[key], prefix)
@@ -62,6 +65,7 @@ def write_plan(
     if not pieces:
         return Writes.validate(empty(Writes), lazy=True)
     writes = pd.concat(pieces, ignore_index=True)
+    writes = writes[~writes["record_id"].str.contains(MARK, regex=False)]
     order = ["system", "kind", "record_id", "field"]
     return Writes.validate(writes.sort_values(order, ignore_index=True), lazy=True)
 
@@ -469,10 +473,14 @@ def _by_kind(entity: Entity, table: pd.DataFrame, agreement_version: str) -> Des
 
 
 def _explanation_ids(shaped: pd.DataFrame, agreement_version: str) -> pd.Series:
-    """Derive an id from a record's content and the agreement's version: same numbers, same id."""
-    content = shaped.assign(version=agreement_version).fillna("")
-    hashes = pd.util.hash_pandas_object(content, index=False)
-    return as_text([f"tx-{value:016x}" for value in hashes.tolist()])
+    """Derive an id from a record's content and the agreement's version: same numbers, same id.
+
+    By a hash whose definition no library's next release changes: else an update would write every
+    record anew.
+    """
+    content = shaped.assign(version=agreement_version).fillna("").to_numpy(dtype=object)
+    texts = ("\x1f".join(row).encode() for row in content.tolist())
+    return as_text([f"tx-{hashlib.blake2b(text, digest_size=8).hexdigest()}" for text in texts])
 
 
 def _wide(frame: pd.DataFrame, by: str, column: str, amount: str) -> pd.DataFrame:

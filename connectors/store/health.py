@@ -60,7 +60,8 @@ def health(connection: Connection) -> Health:
 
 
 def _is_good_night(row: RunRow) -> bool:
-    return row.result == "done" and (row.summary or {}).get("mode") == "apply"
+    summary = row.summary or {}
+    return row.result == "done" and summary.get("mode") == "apply" and not summary.get("scope")
 
 
 def _last_plan() -> ColumnElement[str]:

@@ -13,6 +13,9 @@ from agreement.frames import (
     Alerts,
     Bases,
     Conflicts,
+    CreditBasis,
+    CreditLines,
+    Credits,
     Crosswalk,
     DataFrame,
     Holds,
@@ -26,9 +29,11 @@ from agreement.pairs import Place
 from agreement.records import Batch, Outcome, Record
 from connectors.store import (
     crosswalk,
+    forgetting,
     health,
     identity,
     lock,
+    credits,
     measures,
     mirror,
     outbox,
@@ -39,6 +44,7 @@ from connectors.store import (
 )
 from connectors.store import shared as sharing
 from connectors.store.database import open_database, reading, writing
+from connectors.store.forgetting import Forgotten
 from connectors.store.health import Health, Sample
 from connectors.store.identity import Decided, Decision
 from connectors.store.outbox import OutboxRow, PlanRow, Refusal, Written
@@ -93,6 +99,19 @@ class Store:
         with reading(self._engine) as connection:
             run_id = runs.open_run_id(connection)
         return f"run {run_id}" if run_id else "another run, which is just starting or ending,"
+
+    # People who were forgotten
+
+    def forget(self, who: str, *, at: datetime | None) -> Forgotten | None:
+        """Erase a person, or with `at` missing only count what would go; None for one unknown.
+
+        `who` is our id of the person, or SYSTEM/KIND/ID of one of their records.
+        """
+        return forgetting.forget(self._engine, who, at)
+
+    def compact(self) -> None:
+        """Rewrite the database, so that its file holds nothing that was erased."""
+        forgetting.compact(self._engine)
 
     # Runs, agreement, alerts
 
@@ -357,15 +376,55 @@ class Store:
             return identity.read_reviews(connection, is_open=is_open)
 
     def save_measures(self, run_id: str, **frames: pd.DataFrame) -> None:
-        """Make the tables `handoff`, `touch`, `credit` hold exactly these rows, all or none."""
+        """Make tables of figures hold exactly these rows, all or none."""
         with writing(self._engine) as connection:
             for name, frame in frames.items():
                 measures.save_measure(connection, run_id, name, frame)
 
     def measure(self, name: str) -> pd.DataFrame:
-        """Give the present rows of `handoff`, `touch` or `credit`."""
+        """Give the present rows of a table of figures, such as `handoff`, `touch` or `credit`."""
         with reading(self._engine) as connection:
             return measures.read_measure(connection, name)
+
+    def credit_basis(self) -> DataFrame[CreditBasis]:
+        """Give what the kept credits follow from, by deal."""
+        with reading(self._engine) as connection:
+            return credits.read_basis(connection)
+
+    def save_credits(
+        self,
+        run_id: str,
+        basis: DataFrame[CreditBasis],
+        stale: Collection[str],
+        fresh: DataFrame[Credits],
+    ) -> None:
+        """Put fresh credits in the place of those of stale deals; deals without a basis let go."""
+        with writing(self._engine) as connection:
+            credits.save_credits(connection, run_id, basis, stale, fresh)
+
+    def credit_changes(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Give the deals whose credits moved since their lines were written, and these lines."""
+        with reading(self._engine) as connection:
+            changed = credits.changed_since_lines(connection)
+            return changed, credits.read_lines(connection, changed["deal_id"].tolist())
+
+    def credit_lines(self, deals: Collection[str] | None = None) -> pd.DataFrame:
+        """Give the signed credit lines of some deals, or all, as written, with `run_id`."""
+        with reading(self._engine) as connection:
+            return credits.read_lines(connection, deals)
+
+    def append_credit_lines(
+        self,
+        run_id: str,
+        agreement_version: str,
+        changed: pd.DataFrame,
+        lines: DataFrame[CreditLines],
+        *,
+        at: datetime,
+    ) -> int:
+        """Write signed lines, and that these deals' lines follow from the present basis."""
+        with writing(self._engine) as connection:
+            return credits.append_lines(connection, run_id, agreement_version, changed, lines, at)
 
     # The reward ledger
 

@@ -27,7 +27,7 @@ from agreement import frames
 from connectors.store.columns import ROW_NUMBER, TEXT, UTC_MICROSECONDS, Instant, Json, types_of
 
 # The newest migration: a database that stands there is opened without importing Alembic.
-SCHEMA = "0007"
+SCHEMA = "0009"
 
 metadata = MetaData(
     naming_convention={
@@ -259,7 +259,34 @@ def _measure(name: str, frame: type[frames.Table]) -> Table:
 
 handoff = _measure("handoff", frames.HandoffStatus)
 touch = _measure("touch", frames.Touches)
+set_aside = _measure("set_aside", frames.SetAside)
+deal = _measure("deal", frames.Deals)
+deal_person = _measure("deal_person", frames.DealPeople)
 credit = _measure("credit", frames.Credits)
+bridge = _measure("bridge", frames.Bridge)
+Index("ix_credit_deal_id", credit.c.deal_id)
+
+# What each deal's credits follow from, and what they followed from when lines were last written.
+credit_basis = Table(
+    "credit_basis",
+    metadata,
+    _text("deal_id", primary_key=True),
+    _text("basis"),
+    Column("lines_basis", TEXT),
+    _text("run_id"),
+)
+
+# The shared credit of won deals as signed lines: a later change is a new line, none is edited.
+credit_line = Table(
+    "credit_line",
+    metadata,
+    Column("line", BigInteger, primary_key=True, autoincrement=False),
+    *columns_of(frames.CreditLines),
+    _text("agreement_version"),
+    _text("run_id"),
+    Column("written_at", Instant, nullable=False),
+    Index(None, "deal_id"),
+)
 
 posting = Table(
     "posting",

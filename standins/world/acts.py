@@ -131,7 +131,9 @@ class Diary:
             return
         stops_at = at if direction == "OUTBOUND" else None
         for human in humans:
-            human.acts.append(Act(evidence_id, human.contact, at, ("sales", "call"), stops_at))
+            human.acts.append(
+                Act(evidence_id, human.contact, at, ("sales", "call"), stops_at, "call")
+            )
 
     def email(
         self,
@@ -151,7 +153,8 @@ class Diary:
         }
         self._engage("emails", evidence_id, [human], at, at, source, properties)
         if direction == "EMAIL" and source == "CRM_UI" and subject not in AUTO_REPLIES:
-            human.acts.append(Act(evidence_id, human.contact, at, ("sales", "sales_email"), at))
+            credit = ("sales", "sales_email")
+            human.acts.append(Act(evidence_id, human.contact, at, credit, at, "email"))
 
     def meeting(
         self, humans: list[Human], booked_at: datetime, at: datetime, source: str = "CRM_UI"
@@ -173,7 +176,7 @@ class Diary:
             return
         credit = ("sales", "meeting") if outcome == "COMPLETED" else None
         for human in humans:
-            human.acts.append(Act(evidence_id, human.contact, at, credit, booked_at))
+            human.acts.append(Act(evidence_id, human.contact, at, credit, booked_at, "meeting"))
 
     def _engage(
         self,
@@ -245,7 +248,8 @@ class Diary:
         is_out = subtype == "Email" or call_type == "Outbound"
         channel = "sales_email" if subtype == "Email" else "call"
         credit = ("sales", channel) if subtype == "Email" or is_connected else None
-        human.acts.append(Act(evidence_id, person, at, credit, at if is_out else None))
+        stops_at = at if is_out else None
+        human.acts.append(Act(evidence_id, person, at, credit, stops_at, subtype.lower()))
 
     def event(
         self,
@@ -267,7 +271,7 @@ class Diary:
         self._log("Event", evidence_id, fields, person, human.owner, booked_at, creator)
         if not creator:
             credit = ("sales", "meeting") if at + _MEETING <= AS_OF else None
-            human.acts.append(Act(evidence_id, person, at, credit, booked_at))
+            human.acts.append(Act(evidence_id, person, at, credit, booked_at, "meeting"))
 
     def _log(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -20,6 +22,18 @@ LINK, REVIEW = "link", "review"
 _DUPLICATE_SHARE = 0.99
 
 
+@dataclass(frozen=True)
+class Matched:
+    """Links across the systems, and the records of each human inside a system.
+
+    `people` has one row per record: `system`, `record_id`, and as `first_id` the record by which
+    its human goes in that system.
+    """
+
+    links: DataFrame[Links]
+    people: pd.DataFrame
+
+
 def match(hubspot: pd.DataFrame, salesforce: pd.DataFrame, model: MatchModel) -> DataFrame[Links]:
     """Say which HubSpot contact and which Salesforce lead or contact are one human.
 
@@ -30,9 +44,20 @@ def match(hubspot: pd.DataFrame, salesforce: pd.DataFrame, model: MatchModel) ->
     `review_share` have no row. Nothing depends on the order of rows, on which table is which
     system, or on records that share no key with a pair.
     """
+    return match_people(hubspot, salesforce, model).links
+
+
+def match_people(hubspot: pd.DataFrame, salesforce: pd.DataFrame, model: MatchModel) -> Matched:
+    """Say the same, and which records inside a system are one human's, partner or not."""
     records = encode(hubspot, salesforce, model.words)
     pairs = score_pairs(records, model)
-    return Links.validate(_rows(records, pairs, model), lazy=True)
+    system = np.where(np.arange(len(records)) < records.hubspot_count, "hubspot", "salesforce")
+    people = pd.DataFrame({
+        "system": system,
+        "record_id": records.record_id,
+        "first_id": records.record_id[pairs.person],
+    }, dtype="str")  # fmt: skip
+    return Matched(Links.validate(_rows(records, pairs, model), lazy=True), people)
 
 
 def _rows(records: Records, pairs: Scored, model: MatchModel) -> pd.DataFrame:

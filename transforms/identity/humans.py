@@ -1,0 +1,109 @@
+"""Link people's records: stored ids, conversions, exact keys, and what matching finds likely."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from agreement.frames import Aliases, DataFrame, Links, lookup
+from agreement.policy import Identity
+from transforms.identity import links as linking
+from transforms.identity.addresses import address_links
+from transforms.matching import COLUMNS, LINK, MatchModel, match_people
+from transforms.person_names import are_alike, plain_names
+
+# Records of one system that the model takes for one person's.
+_DUPLICATE = "duplicate"
+
+
+@dataclass(frozen=True)
+class Humans:
+    """Links between people's records, pairs of one system that are one human, doubtful pairs.
+
+    `kin` and `doubtful` are pairs of positions (`a`, `b`); `doubtful` has the columns of links.
+    """
+
+    links: pd.DataFrame
+    kin: pd.DataFrame
+    doubtful: pd.DataFrame
+
+
+def link_humans(
+    nodes: pd.DataFrame, aliases: DataFrame[Aliases], policy: Identity, model: MatchModel
+) -> Humans:
+    """Link people's records by rule, the surest first, then by matching everybody."""
+    stored = linking.stored(nodes, aliases, {"00Q": "lead", "003": "contact"}, "contact")
+    sure = pd.concat([stored, linking.converted(nodes, aliases)], ignore_index=True)
+    exact = address_links(nodes, sure, policy)
+    found = match_people(*match_tables(nodes), model)
+    is_link = found.links["decision"] == LINK
+    likely = _links_of(found.links[is_link], nodes)
+    twins = _duplicates(found.people, nodes)
+    every = pd.concat([sure, exact, likely, twins], ignore_index=True)
+    is_inside = _is_inside(every, nodes)
+    kin = pd.concat([every.loc[is_inside, ["a", "b"]], _of_one_partner(stored, nodes)])
+    return Humans(every, kin, _links_of(_best(found.links[~is_link]), nodes))
+
+
+def match_tables(nodes: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Give the two tables that matching compares: people of HubSpot and of Salesforce."""
+    columns = [name for name in COLUMNS if name in nodes]
+    hubspot, salesforce = (
+        nodes.loc[nodes["system"] == system, columns] for system in ("hubspot", "salesforce")
+    )
+    return hubspot, salesforce
+
+
+def _links_of(found: DataFrame[Links], nodes: pd.DataFrame) -> pd.DataFrame:
+    """Turn pairs of ids into links of positions."""
+    at = pd.Series(nodes.index, index=nodes["system"] + " " + nodes["record_id"], dtype="int64")
+    rows = pd.DataFrame(
+        {
+            "a": lookup("hubspot " + found["hubspot_id"], at),
+            "b": lookup("salesforce " + found["salesforce_id"], at),
+            "rule": found["rule"],
+            "rank": linking.FOUND,
+            "score": found["score"],
+            "decided_by": None,
+        }
+    )
+    return linking.typed(rows)
+
+
+def _best(found: pd.DataFrame) -> pd.DataFrame:
+    """Ask once of two people, however many records they have: by their best pair."""
+    order = found.sort_values(
+        ["score", "hubspot_id", "salesforce_id"], ascending=[False, True, True]
+    )
+    return order.drop_duplicates("cluster_id")
+
+
+def _duplicates(people: pd.DataFrame, nodes: pd.DataFrame) -> pd.DataFrame:
+    """Link each record to the first one of its system that matching takes for the same person."""
+    at = pd.Series(nodes.index, index=nodes["system"] + " " + nodes["record_id"], dtype="int64")
+    one, other = (
+        lookup(people["system"] + " " + people[name], at) for name in ("first_id", "record_id")
+    )
+    rows = pd.DataFrame({"a": one, "b": other, "rule": _DUPLICATE, "rank": linking.FOUND})
+    rows = rows.assign(score=people["score"], decided_by=None)
+    return linking.typed(rows[rows["a"] != rows["b"]])
+
+
+def _is_inside(links: pd.DataFrame, nodes: pd.DataFrame) -> pd.Series:
+    system = nodes["system"].to_numpy()
+    return pd.Series(system[links["a"]] == system[links["b"]], index=links.index)
+
+
+def _of_one_partner(stored: pd.DataFrame, nodes: pd.DataFrame) -> pd.DataFrame:
+    """Pair the records of one system that are tied to one partner by ids under names that agree."""
+    there = stored[["a", "b"]]
+    both = pd.concat([there, there.rename(columns={"a": "b", "b": "a"})]).drop_duplicates()
+    pairs = both.merge(both, on="b", suffixes=("", "_other"))
+    pairs = pairs[pairs["a"] < pairs["a_other"]].drop_duplicates(["a", "a_other"])
+    first, last = plain_names(nodes["first_name"]), plain_names(nodes["last_name"])
+    one, other = pairs["a"].to_numpy(), pairs["a_other"].to_numpy()
+    names = [part.iloc[rows].reset_index(drop=True) for rows in (one, other) for part in (first, last)]
+    is_alike = are_alike(*names).to_numpy() if len(pairs) else np.zeros(0, dtype=bool)
+    return pd.DataFrame({"a": one[is_alike], "b": other[is_alike]})
