@@ -207,8 +207,8 @@ class Absences(Table):
 class StageChanges(Table):
     """One row per value that a stage-like field of a record took, in order.
 
-    `field` is lifecycle (HubSpot contact), owner (HubSpot contact, by HubSpot's owner id; Salesforce
-    lead and contact, by user or queue), status and reason (lead), stage (opportunity).
+    `field` is lifecycle (HubSpot contact), owner (HubSpot contact, by HubSpot's owner id;
+    Salesforce lead and contact, by user or queue), status and reason (lead), stage (opportunity).
     """
 
     system: str
@@ -334,6 +334,22 @@ class MatchWeights(Table):
     weight: float
 
 
+class MatchChanges(Table):
+    """One row per pair and one change of its evidence, with what the pair would be then.
+
+    `change` is `as it is` (no field), `equal` or `absent`. `weight` is the score in bits, `score`
+    the share of such pairs that are right, `decision` link, review or apart.
+    """
+
+    hubspot_id: str
+    salesforce_id: str
+    field: str
+    change: str
+    decision: str
+    weight: float
+    score: float
+
+
 # Lifecycle and clocks ----------------------------------------------------------------------------
 
 
@@ -354,8 +370,8 @@ class Handoffs(Table):
     """One row per person and cycle: marketing's pass to sales, before any clock is read.
 
     The clock starts at `started_at`. `contact_id` is the HubSpot contact that became the MQL.
-    `record_id` and `record_kind` name the Salesforce record that carries it (missing when the person
-    is not there). `owner_id` and `zone` are of whoever owned it when it was touched, else when its
+    `record_id` and `record_kind` name the Salesforce record that carries it (missing when the
+    person is not there). `owner_id` and `zone` are of whoever owned it when it was touched, else when its
     cycle ended, else now; missing and the team's zone when nobody did. Evidence is the first listed
     human act at or after the start. `answered_at` is when the answer was first given;
     `answer_fault` says why a rejection does not count as work: rejected_without_reason or
@@ -420,8 +436,8 @@ class HandoffStatus(Table):
     passed), waiting, or relieved (no clock, by `relief`). Seconds run from the start to the touch,
     or to `now` while there is none; `seen_seconds` and `assigned_seconds` are the working time of
     those two lags, missing while they last. `due_at` is missing when the working calendar never
-    opens, and without a clock. `answer_status` is in_time, late, undated, waiting, silent (due has
-    passed) or not_worked; missing where there is no lead to answer on. `cause` is why a promise was
+    opens, and without a clock. `answer_status` is in_time (by `answer_due_at`), late, undated,
+    waiting, silent (its due time has passed) or not_worked; missing where there is no lead to answer on. `cause` is why a promise was
     missed, the first that holds: not_seen, not_assigned, owner_inactive, owner_absent,
     reassigned_late, rejected_without_reason, too_few_attempts, never_touched, touched_late; for a
     touch in time also never_answered and answered_late. Missing: nothing was missed. `team` is the
@@ -453,6 +469,7 @@ class HandoffStatus(Table):
     assigned_at: Utc = _may_miss()
     seen_seconds: pd.Int64Dtype = _may_miss()
     assigned_seconds: pd.Int64Dtype = _may_miss()
+    answer_due_at: Utc = _may_miss()
     answered_at: Utc = _may_miss()
     answer_status: str = _may_miss()
     relief: str = _may_miss()

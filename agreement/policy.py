@@ -9,6 +9,7 @@ from decimal import Decimal
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -186,9 +187,23 @@ class Definitions(Policy):
 
 
 class Identity(Policy):
-    """What never links two records by itself."""
+    """What never links two records by itself, and which domains are one company's.
+
+    `alias_domains` gives, for a further domain of a company or of its subsidiary, the main one.
+    """
 
     role_mailboxes: tuple[str, ...] = ()
+    alias_domains: Mapping[str, str] = Field(default_factory=dict)
+
+    @field_validator("alias_domains")
+    @classmethod
+    def lead_to_a_main_domain(cls, value: Mapping[str, str]) -> Mapping[str, str]:
+        """Write domains in small letters; an alias of an alias names no company."""
+        aliases = {alias.lower(): main.lower() for alias, main in value.items()}
+        for alias, main in aliases.items():
+            if main in aliases:
+                raise ValueError(f"{alias} leads to {main}, an alias itself; name its main domain")
+        return aliases
 
 
 class Tier(Policy):
@@ -263,6 +278,7 @@ class Handoff(Policy):
     accept: tuple[str, ...]
     reject: tuple[str, ...]
     reject_reason_field: str
+    answer_within: Duration = timedelta(hours=24)
     criteria: Criteria = Criteria()
     pauses: tuple[Pause, ...] = ()
     attempts: Attempts = Attempts()
@@ -314,13 +330,14 @@ class Gaming(Policy):
     """When something looks odd enough to ask about it in the weekly pack.
 
     `back_dated`: an act was entered so long after it is said to have happened, and its time saved a
-    promise. `near_limit`: an owner changed in this last part of the limit. `stage_jump`: a deal went
-    over this many stages at once or more.
+    promise. `near_limit`: an owner changed in this last part of the limit. `stages_before_won`: a
+    deal was won after fewer stages. `met_before`: a lead was made so soon after a meeting.
     """
 
     back_dated: Duration = timedelta(hours=4)
     near_limit: Portion = Decimal("0.2")
-    stage_jump: int = Field(default=3, ge=2)
+    stages_before_won: int = Field(default=2, ge=1)
+    met_before: Duration = timedelta(days=30)
 
 
 class Automatic(Policy):

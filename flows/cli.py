@@ -11,6 +11,8 @@ from typing import Any
 import click
 
 from agreement.errors import TandemError
+from flows.cli_bridge import bridge
+from flows.cli_forget import FORGET
 from flows.cli_ops import OPS
 from flows.cli_rewards import rewards
 from flows.cli_writes import WRITES
@@ -42,7 +44,7 @@ def tandem(verbose: bool) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
-for _command in (*WRITES, *OPS):
+for _command in (*WRITES, *OPS, bridge, *FORGET):
     tandem.add_command(_command)
 
 

@@ -60,6 +60,8 @@ def normalise_mirrors(run: Run) -> Known:
     mirrors = {key: _mirror(run, *key) for key in normalise.FIELDS}
     aliases = normalise.aliases(mirrors)
     mirrors = normalise.live(mirrors, aliases)
+    clicks, scanners = ("hubspot", "email_event"), agreement.touch_filters.scanners
+    mirrors[clicks] = normalise.with_scanners(mirrors[clicks], scanners)
     associations = normalise.associations(_associations(run), aliases)
     users = normalise.users(
         mirrors["salesforce", "user"],
@@ -94,18 +96,26 @@ def normalise_mirrors(run: Run) -> Known:
         memberships=normalise.memberships(
             mirrors["salesforce", "opportunity_contact_role"], associations["deal", "contact"]
         ),
-        activities=normalise.activities(
+        activities=normalise.with_marketing_acts(
+            normalise.activities(
+                mirrors,
+                associations,
+                users,
+                aliases,
+                agreement.automatic,
+                run.as_of,
+            ),
+            _histories(run, normalise.VISIT_FIELDS),
             mirrors,
-            associations,
-            users,
             aliases,
-            agreement.automatic,
-            run.as_of,
         ),
         users=users,
         absences=normalise.absences(mirrors["salesforce", "event"]),
         stage_changes=normalise.stage_changes(
-            _histories(run), mirrors, aliases, agreement.handoff.reject_reason_field
+            _histories(run, normalise.STAGE_FIELDS),
+            mirrors,
+            aliases,
+            agreement.handoff.reject_reason_field,
         ),
         rates=normalise.rates(
             mirrors["salesforce", "currency_type"],
@@ -144,5 +154,7 @@ def _associations(run: Run) -> dict[MirrorKey, pd.DataFrame]:
     }
 
 
-def _histories(run: Run) -> dict[MirrorKey, pd.DataFrame]:
-    return {key: run.store.history(*key, fields) for key, fields in normalise.STAGE_FIELDS.items()}
+def _histories(
+    run: Run, fields: Mapping[MirrorKey, tuple[str, ...]]
+) -> dict[MirrorKey, pd.DataFrame]:
+    return {key: run.store.history(*key, names) for key, names in fields.items()}

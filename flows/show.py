@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agreement.wording import duration_text, money_text
+from flows.show_bridge import lost_lines
 from flows.show_writes import left_out_lines
 
 _BAR = 24
@@ -112,11 +113,12 @@ def _held(row: Mapping[str, Any]) -> str:
 
 
 def _matched(summary: Mapping[str, Any]) -> list[str]:
-    bridge = ", ".join(f"{name} {count:,}" for name, count in summary["bridge"].items())
+    bridge = ", ".join(f"{name} {count:,}" for name, count in summary["bridge"].items() if count)
     return [
         "Matched",
         f"  people      {summary['people']:,}, of them {summary['linked_people']:,} in both CRMs",
         f"  MQL bridge  {sum(summary['bridge'].values()):,} = {bridge or 'none'}",
+        *lost_lines(summary["lost_mqls"]),
     ]
 
 

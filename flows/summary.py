@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from flows.bridge import class_counts, lost_mqls
 from flows.coverage import coverage, drift
 from flows.measure import Measures
 from flows.plan import Plan
@@ -46,7 +47,8 @@ def summarise(
         "coverage": coverage(run),
         "history_drift": drift(run),
         "linked_people": _linked(known.crosswalk),
-        "bridge": _counts(measures.bridge["bridge_class"]),
+        "bridge": class_counts(measures.bridge),
+        "lost_mqls": lost_mqls(measures.bridge),
         "handoffs": handoff_counts(measures, known),
         "clocks": sla_figures(measures.status),
         "funnel": funnel_summary(measures.funnel, run.agreement.calendar.zone),

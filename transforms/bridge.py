@@ -18,7 +18,8 @@ from agreement.policy import Definitions
 from transforms.handoffs import REJECTED
 from transforms.lifecycle import is_excluded
 
-LINKED, EXCLUDED, IN_REVIEW, MISSING = "linked", "excluded", "in_review", "missing"
+LINKED, EXCLUDED, MISSING = "linked", "excluded", "missing"
+IN_REVIEW = "waiting for review"
 CLASSES = (LINKED, EXCLUDED, REJECTED, IN_REVIEW, MISSING)
 
 _BY_SALES = "sales' answer"
@@ -39,7 +40,7 @@ def bridge(
 
     One row per contact, by its latest MQL stamp and id. The first that holds: `excluded` by the
     rule that `rule` names; `rejected`, the answer to the person's latest handoff, with the reason;
-    `linked` by a rule to the Salesforce record in `detail`; `in_review`, its likeliest pair of
+    `linked` by a rule to the Salesforce record in `detail`; `waiting for review`, its likeliest pair of
     `reviews` that waits for a person, with the record and the review's id; else `missing`, with the
     likely cause and the record that tells it. `decisions` are those that stand.
     """

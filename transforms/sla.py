@@ -22,7 +22,7 @@ from agreement.frames import (
     lookup,
 )
 from agreement.policy import Calendar, Handoff
-from transforms.handoffs import answer_statuses, causes, late_reassignments, last_owners
+from transforms.handoffs import answer_statuses, causes, last_owners, late_reassignments
 
 # How many days past the last start or `now` the calendars reach, tried in turn: a limit ends within
 # weeks; one that is not used up after ten years belongs to a calendar that never opens.
@@ -60,6 +60,9 @@ def sla_status(
     is_late = until > due
     start = handoffs["started_at"]
     clocks = handoffs.assign(due_at=due, is_breached=is_late)
+    clocks["answer_due_at"] = clock.due_after(int(rules.answer_within.total_seconds())).where(
+        handoffs["relief"].isna() & handoffs["has_lead"]
+    )
     clocks["answer_status"] = answer_statuses(clocks, now)
     late_turn = clock.run_until(_late_turns(clocks, segments)) >= limit * float(
         rules.late_reassignment
@@ -136,6 +139,14 @@ class _Clock:
             if due.notna().all():
                 break
         return cls(ids, hours, pieces, still, as_utc(due.set_axis(handoffs.index)))
+
+    def due_after(self, limit: int) -> pd.Series:
+        """Find when the same clocks have run for another limit; missing past the calendars' end."""
+        limits = pd.Series(limit, index=pd.Index(self.handoff_id))
+        if not len(limits):
+            return self.due
+        found = clock_due_at(self.hours, self.segments, self.pauses, limits)
+        return as_utc(found.set_axis(self.due.index))
 
     def run_until(self, until: pd.Series) -> pd.Series:
         """Tell how long each clock had run by an instant, in whole seconds; missing where it is."""

@@ -129,6 +129,8 @@ SPECIAL: Mapping[str, Mapping[str, FieldKind]] = MappingProxyType(
             "campaign_id": "string",
             "url": "string",
             "is_filtered": "boolean",
+            "sent_at": "datetime",
+            "user_agent": "string",
         },
         "deal_stage": {
             "pipeline_id": "string",

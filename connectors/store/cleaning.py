@@ -119,6 +119,8 @@ class Cleaner:
         stem = name.removesuffix("_id")
         kind = row.get("kind" if stem == "record" else f"{stem}_kind")
         system = row.get(f"{stem}_system") or row.get("system") or "hubspot"
+        if kind is None and stem == "record":
+            return "person_id" in row  # beside a person's id, the record is theirs
         if kind is None:
             return any(word in stem for word in ("person", "contact", "hubspot", "partner"))
         return (system, kind) in PEOPLE

@@ -67,7 +67,15 @@ _DELETED = (outbox, base, conflict, hold, review, match_decision)
 
 # Chained by hashes, or about no person: ids of deals, teams, periods and hashes.
 _UNTOUCHED = frozenset(
-    {"posting", "reward_credit", "period", "approval", "agreement_version", "tombstone"}
+    {
+        "posting",
+        "reward_credit",
+        "credit_line",
+        "period",
+        "approval",
+        "agreement_version",
+        "tombstone",
+    }
 )
 
 _CHUNK = 300

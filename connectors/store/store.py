@@ -28,12 +28,12 @@ from agreement.frames import (
 from agreement.pairs import Place
 from agreement.records import Batch, Outcome, Record
 from connectors.store import (
+    credits,
     crosswalk,
     forgetting,
     health,
     identity,
     lock,
-    credits,
     measures,
     mirror,
     outbox,

@@ -128,7 +128,7 @@ class Pass:
     tier: str
     mql_at: datetime
     started_at: datetime
-    due_at: datetime = datetime.max
+    due_at: datetime = field(init=False)
     pauses: list[tuple[datetime, datetime]] = field(default_factory=list)
     ended_at: datetime | None = None
     touched_at: datetime | None = None

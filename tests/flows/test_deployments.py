@@ -125,8 +125,8 @@ def test_what_is_deployed_gets_scheduled_runs(prefect):
 
 def test_the_night_runs_as_a_flow_whose_stages_are_tasks(prefect, company):
     body = (
-        "from datetime import datetime; from flows.deployments import nightly_sync;"
-        f"nightly_sync(mode='apply', as_of=datetime.fromisoformat({company.as_of!r}))"
+        "from flows.deployments import NightOptions, nightly_sync;"
+        f"nightly_sync(mode='apply', options=NightOptions(as_of={company.as_of!r}))"
     )
     done = subprocess.run(
         [sys.executable, "-c", body],
@@ -145,7 +145,7 @@ def test_the_night_runs_as_a_flow_whose_stages_are_tasks(prefect, company):
         {"flows": {"name": {"any_": ["nightly-sync"]}}, "sort": "START_TIME_DESC"},
     )
     finished = [row for row in flow_runs if row["state_type"] == "COMPLETED"]
-    assert [row["name"] for row in finished] == ["nightly-apply"]
+    assert [row["name"] for row in finished] == [f"nightly-apply-{company.as_of[:10]}"]
     tasks = ask(prefect.port, "POST", "task_runs/filter", {"limit": 50})
     names = {row["name"] for row in tasks}
     assert {"pull-hubspot", "pull-salesforce", "deliver"} <= names

@@ -89,10 +89,10 @@ def waiting(score: float, record_id: str, **changes) -> dict:
     } | (changes)
 
 
-def test_a_person_whose_match_waits_is_in_review_under_the_likeliest_pair():
+def test_a_person_whose_match_waits_waits_for_review_under_the_likeliest_pair():
     pairs = [waiting(0.4, "R1"), waiting(0.7, "R2")]
     found = accounted(is_linked=False, reviews=pairs)
-    assert found == ("in_review", "a match in the uncertain band", "lead R2, review m_R2")
+    assert found == ("waiting for review", "a match in the uncertain band", "lead R2, review m_R2")
 
 
 def test_a_review_that_ended_or_is_of_one_system_or_of_companies_is_no_reason():

@@ -5,7 +5,6 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 
-from agreement.money import round_half_even
 from agreement.policy import Attribution
 
 SHIFT = "floor and cap"
@@ -34,27 +33,26 @@ def team_shift(touched: pd.DataFrame, policy: Attribution) -> pd.DataFrame:
         for name in _AMOUNTS
     }
     rows = pd.concat(
-        [_lines(shared.index, team, sign, moved) for team, sign in (("marketing", 1), ("sales", -1))]
+        [
+            _lines(shared.index, team, sign, moved)
+            for team, sign in (("marketing", 1), ("sales", -1))
+        ]
     )
     is_moved = (rows[list(_AMOUNTS)] != 0).any(axis=1)
     model = pd.Series(policy.shared, index=rows.index, dtype="str")
     return rows.assign(model=model)[is_moved].sort_values("deal_id", kind="stable")
 
 
-def _moved(
-    marketing: np.ndarray, sales: np.ndarray, least: Fraction, most: Fraction
-) -> np.ndarray:
+def _moved(marketing: np.ndarray, sales: np.ndarray, least: Fraction, most: Fraction) -> np.ndarray:
     """Give what marketing gains in each deal; a loss is negative."""
     bounded = []
     for own, other in zip(marketing.tolist(), sales.tolist(), strict=True):
-        low, high = sorted(round_half_even(bound * (own + other)) for bound in (least, most))
+        low, high = sorted(round(bound * (own + other)) for bound in (least, most))
         bounded.append(min(max(own, low), high) - own)
     return np.array(bounded, dtype=np.int64)
 
 
-def _lines(
-    deals: pd.Index, team: str, sign: int, moved: dict[str, np.ndarray]
-) -> pd.DataFrame:
+def _lines(deals: pd.Index, team: str, sign: int, moved: dict[str, np.ndarray]) -> pd.DataFrame:
     missing = pd.Series(None, index=range(len(deals)), dtype="str")
     return pd.DataFrame(
         {

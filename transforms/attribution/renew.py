@@ -8,9 +8,9 @@ import pandas as pd
 from agreement.frames import CreditBasis, CreditLines, Credits, DataFrame, Deals, PathTouches, empty
 from agreement.policy import Attribution
 from transforms.attribution.bounds import SHIFT
-from transforms.attribution.credit import UNKNOWN, as_credits, credits, micros
+from transforms.attribution.credit import as_credits, credits, micros
 
-_KEYS = ("tandem-basis-of-1", "tandem-basis-of-2")
+_KEYS = ("tandem-of-basis1", "tandem-of-basis2")
 # Not `credited_at`: an open deal's moves every night, and no weight follows from it.
 _AMOUNT = ["state", "currency", "amount_minor", "company_minor", "is_blank"]
 _REASONS = ("amount", "path", "agreement")
@@ -43,8 +43,8 @@ def _path_hashes(paths: pd.DataFrame, deals: pd.DataFrame) -> pd.Series:
     )
     wholes = []
     for key in _KEYS:
-        whole = pd.util.hash_pandas_object(anchors, index=False, hash_key=key[:16]).to_numpy().copy()
-        of_rows = pd.util.hash_pandas_object(rows, index=False, hash_key=key[:16]).to_numpy()
+        whole = pd.util.hash_pandas_object(anchors, index=False, hash_key=key).to_numpy().copy()
+        of_rows = pd.util.hash_pandas_object(rows, index=False, hash_key=key).to_numpy()
         # Every row holds its place on the path, so that a sum (modulo 2^64) tells orders apart.
         np.add.at(whole, places[places >= 0], of_rows)
         wholes.append(whole)
@@ -53,8 +53,7 @@ def _path_hashes(paths: pd.DataFrame, deals: pd.DataFrame) -> pd.Series:
 
 def _hashed(frame: pd.DataFrame) -> pd.Series:
     hashes = [
-        pd.util.hash_pandas_object(frame, index=False, hash_key=key[:16]).to_numpy()
-        for key in _KEYS
+        pd.util.hash_pandas_object(frame, index=False, hash_key=key).to_numpy() for key in _KEYS
     ]
     return _hex(hashes, frame.index)
 
@@ -85,9 +84,7 @@ def renewed_credits(
     """
     is_stale = deals["deal_id"].isin(stale)
     fresh = credits(
-        PathTouches.validate(
-            paths[paths["deal_id"].isin(stale)].reset_index(drop=True), lazy=True
-        ),
+        PathTouches.validate(paths[paths["deal_id"].isin(stale)].reset_index(drop=True), lazy=True),
         Deals.validate(deals[is_stale].reset_index(drop=True), lazy=True),
         policy,
     )
@@ -134,7 +131,9 @@ def credit_lines(
     """
     keys = ["deal_id", "team", "channel", "campaign_id"]
     amounts = ["credit_minor", "credit_deal_minor"]
-    won = deals.loc[(deals["state"] == "won") & deals["deal_id"].isin(changed["deal_id"]), "deal_id"]
+    won = deals.loc[
+        (deals["state"] == "won") & deals["deal_id"].isin(changed["deal_id"]), "deal_id"
+    ]
     present = shared[shared["deal_id"].isin(won)]
     rows = pd.concat([present[[*keys, *amounts]], _negated(before, keys, amounts)])
     if rows.empty:
@@ -156,9 +155,7 @@ def _negated(before: pd.DataFrame, keys: list[str], amounts: list[str]) -> pd.Da
     return rows
 
 
-def _reasons(
-    deals: pd.Series, changed: pd.DataFrame, won: pd.Series, last: pd.Series
-) -> pd.Series:
+def _reasons(deals: pd.Series, changed: pd.DataFrame, won: pd.Series, last: pd.Series) -> pd.Series:
     """Say why a deal's credit moved: the first of amount, path and agreement that did."""
     now = changed.set_index("deal_id").reindex(deals)
     parts = now["basis"].str.split("-", expand=True).reindex(columns=range(3))

@@ -1,4 +1,4 @@
-"""What a handoff's clock is made of: whose it is, where it stands still, answers, relief, causes."""
+"""What a handoff's clock is made of: its owners, pauses, answers, relief, and causes of a miss."""
 
 from transforms.handoffs.answers import ACCEPTED, REJECTED, answered
 from transforms.handoffs.causes import answer_statuses, causes

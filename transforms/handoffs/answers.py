@@ -113,7 +113,7 @@ def _standing_answers(
 
 
 def _first_given(passes: pd.DataFrame, changes: pd.DataFrame) -> pd.Series:
-    """Find when the answer that counts was given first: a later yes of another word adds nothing."""
+    """Find when the answer that counts was given first: the same in another word adds nothing."""
     inside = _inside(passes, changes)
     same = inside[inside["answer"] == lookup(inside["index"], passes["answer"])]
     return as_utc(same.groupby("index")["changed_at"].min().reindex(passes.index))

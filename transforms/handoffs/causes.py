@@ -20,9 +20,9 @@ def answer_statuses(clocks: pd.DataFrame, now: datetime) -> pd.Series:
     conditions = {
         "not_worked": clocks["answer_fault"].notna(),
         "undated": clocks["answer"].notna() & clocks["answered_at"].isna(),
-        "late": clocks["answered_at"] > clocks["due_at"],
+        "late": clocks["answered_at"] > clocks["answer_due_at"],
         "in_time": clocks["answer"].notna(),
-        "silent": clocks["due_at"] < moment,
+        "silent": clocks["answer_due_at"] < moment,
     }
     found = np.select(list(conditions.values()), list(conditions), "waiting")
     status = pd.Series(found, index=clocks.index, dtype="str")
@@ -38,8 +38,8 @@ def causes(
 ) -> pd.Series:
     """Name the first cause that holds for each handoff whose touch or answer missed its promise.
 
-    The owner is who owned it at the due time: inactive as the user is now, absent when out of office
-    at that instant.
+    The owner is who owned it at the due time: inactive as the user is now, absent when out of
+    office at that instant.
 
     Args:
         clocks: handoffs with `due_at`, `is_breached` and `answer_status`.

@@ -14,8 +14,8 @@ from transforms.identity.addresses import address_links
 from transforms.matching import COLUMNS, LINK, MatchModel, match_people
 from transforms.person_names import are_alike, plain_names
 
-# Records of one system that the model takes for one person's.
-_DUPLICATE = "duplicate"
+# Records of one system that matching takes for one person's, and the share of them that are.
+_DUPLICATE, _DUPLICATE_SHARE = "duplicate", 0.99
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _duplicates(people: pd.DataFrame, nodes: pd.DataFrame) -> pd.DataFrame:
         lookup(people["system"] + " " + people[name], at) for name in ("first_id", "record_id")
     )
     rows = pd.DataFrame({"a": one, "b": other, "rule": _DUPLICATE, "rank": linking.FOUND})
-    rows = rows.assign(score=people["score"], decided_by=None)
+    rows = rows.assign(score=_DUPLICATE_SHARE, decided_by=None)
     return linking.typed(rows[rows["a"] != rows["b"]])
 
 
@@ -104,6 +104,8 @@ def _of_one_partner(stored: pd.DataFrame, nodes: pd.DataFrame) -> pd.DataFrame:
     pairs = pairs[pairs["a"] < pairs["a_other"]].drop_duplicates(["a", "a_other"])
     first, last = plain_names(nodes["first_name"]), plain_names(nodes["last_name"])
     one, other = pairs["a"].to_numpy(), pairs["a_other"].to_numpy()
-    names = [part.iloc[rows].reset_index(drop=True) for rows in (one, other) for part in (first, last)]
+    names = [
+        part.iloc[rows].reset_index(drop=True) for rows in (one, other) for part in (first, last)
+    ]
     is_alike = are_alike(*names).to_numpy() if len(pairs) else np.zeros(0, dtype=bool)
     return pd.DataFrame({"a": one[is_alike], "b": other[is_alike]})

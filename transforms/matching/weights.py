@@ -70,11 +70,11 @@ def weights(
     """
     records = encode(hubspot, salesforce, model.words)
     scored = score_pairs(records, model)
-    asked = _rows_of(pairs, records.record_id, records.hubspot_count)
+    asked = pair_rows(pairs, records.record_id, records.hubspot_count)
     left, right = asked["left"].to_numpy(), asked["right"].to_numpy()
     compared = levels(records, left, right)
     worth = _worth(model.pair, compared)
-    at, is_known = _positions(scored.hubspot, scored.salesforce, left, right, len(records))
+    at, is_known = positions(scored.hubspot, scored.salesforce, left, right, len(records))
     seen = np.zeros((len(asked), len(CONTEXT)), dtype=np.int8)
     seen[:, : len(FIELDS)] = compared
     seen[is_known] = scored.seen[at[is_known]]
@@ -82,7 +82,7 @@ def weights(
     return MatchWeights.validate(_shown(asked, seen, worth, is_known), lazy=True)
 
 
-def _rows_of(
+def pair_rows(
     pairs: pd.DataFrame, record_id: NDArray[np.object_], hubspot_count: int
 ) -> pd.DataFrame:
     """Find the rows of the chosen pairs' records."""
@@ -117,7 +117,7 @@ def _worth(trees: Trees, compared: NDArray[np.int8]) -> NDArray[np.float64]:
     return found
 
 
-def _positions(
+def positions(
     hubspot: Codes, salesforce: Codes, left: Codes, right: Codes, count: int
 ) -> tuple[Codes, NDArray[np.bool_]]:
     """Find pairs among those that were scored, which are in order of rows."""

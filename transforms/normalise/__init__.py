@@ -14,12 +14,14 @@ from transforms.normalise.fields import (
     FIELDS,
     HISTORY_FIELDS,
     STAGE_FIELDS,
+    VISIT_FIELDS,
     fields_to_pull,
     history_to_pull,
     kinds_to_pull,
     shared_fields,
 )
 from transforms.normalise.history import stage_changes
+from transforms.normalise.marketing import with_marketing_acts, with_scanners
 from transforms.normalise.mirrors import Mirrors, aliases, associations, live
 from transforms.normalise.people import absences, accounts, people, users
 
@@ -29,6 +31,7 @@ __all__ = [
     "FIELDS",
     "HISTORY_FIELDS",
     "STAGE_FIELDS",
+    "VISIT_FIELDS",
     "Mirrors",
     "absences",
     "accounts",
@@ -48,4 +51,6 @@ __all__ = [
     "shared_fields",
     "stage_changes",
     "users",
+    "with_marketing_acts",
+    "with_scanners",
 ]

@@ -85,7 +85,11 @@ FIELDS: Mapping[Key, tuple[str, ...]] = MappingProxyType(
             "created",
             "campaign_id",
             "is_filtered",
+            "url",
+            "sent_at",
+            "user_agent",
         ),
+        ("hubspot", "event_participation"): ("event_id", "contact_id", "state", "occurred_at"),
         ("salesforce", "organization"): ("DefaultCurrencyIsoCode", "TimeZoneSidKey"),
         ("salesforce", "currency_type"): (
             "IsoCode",
@@ -154,7 +158,13 @@ FIELDS: Mapping[Key, tuple[str, ...]] = MappingProxyType(
         ("salesforce", "opportunity_history"): ("OpportunityId", "StageName"),
         ("salesforce", "lead_history"): ("LeadId", "Field", "OldValue", "NewValue"),
         ("salesforce", "contact_history"): ("ContactId", "Field", "OldValue", "NewValue"),
-        ("salesforce", "campaign"): ("Name",),
+        ("salesforce", "campaign"): (
+            "Name",
+            "ActualCost",
+            "StartDate",
+            "EndDate",
+            "CurrencyIsoCode",
+        ),
         ("salesforce", "campaign_member"): (
             "CampaignId",
             "LeadId",
@@ -193,6 +203,10 @@ HISTORY_FIELDS: Mapping[Key, tuple[str, ...]] = MappingProxyType(
     {("hubspot", "contact"): ("lifecyclestage", "hubspot_owner_id")}
 )
 STAGE_FIELDS = HISTORY_FIELDS
+# And those of which each dated value is a visit.
+VISIT_FIELDS: Mapping[Key, tuple[str, ...]] = MappingProxyType(
+    {("hubspot", "contact"): ("hs_latest_source",)}
+)
 
 ASSOCIATED: Mapping[Key, tuple[str, ...]] = MappingProxyType(
     {
@@ -242,7 +256,8 @@ def history_to_pull(agreement: Agreement, system: str, kind: str) -> tuple[str, 
         for _, of_kind, field in _newest_fields(agreement, system)
         if system == "hubspot" and of_kind == kind
     )
-    return tuple(dict.fromkeys((*HISTORY_FIELDS.get((system, kind), ()), *newest)))
+    ours = (*HISTORY_FIELDS.get((system, kind), ()), *VISIT_FIELDS.get((system, kind), ()))
+    return tuple(dict.fromkeys((*ours, *newest)))
 
 
 def _newest_fields(agreement: Agreement, system: str) -> list[tuple[str, str, str]]:

@@ -20,7 +20,7 @@ def _columns() -> list[sa.Column[object]]:
         *(sa.Column(name, TEXT) for name in ("contact_id", "source", "team")),
         *(sa.Column(name, Instant()) for name in ("mql_at", "seen_at", "assigned_at")),
         *(sa.Column(name, sa.BigInteger()) for name in ("seen_seconds", "assigned_seconds")),
-        sa.Column("answered_at", Instant()),
+        *(sa.Column(name, Instant()) for name in ("answer_due_at", "answered_at")),
         *(sa.Column(name, TEXT) for name in ("answer_status", "relief", "cause")),
     ]
 
