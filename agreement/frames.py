@@ -159,8 +159,8 @@ class Activities(Table):
 
     `activity` is one of call, meeting, email, task, form, click, visit, event, campaign. `at` is
     when it happened, `created_at` when it was entered or booked. `actor_id` is the vendor's user
-    who did it; `direction` is inbound, outbound or missing; `outcome` and `status` are the vendor's words
-    in lower case. `is_automatic` marks machines' doings. `title` is a form's, campaign's or
+    who did it; `direction` is inbound, outbound or missing; `outcome` and `status` are the vendor's
+    words in lower case. `is_automatic` marks machines' doings. `title` is a form's, campaign's or
     subject's name.
     """
 

@@ -17,10 +17,12 @@ from agreement.frames import (
     Memberships,
     People,
     Rates,
+    Reviews,
     StageChanges,
     Users,
 )
 from connectors.clock import utc_now
+from flows.calc_match import shipped_model
 from flows.run import Run
 from transforms import identity, normalise
 
@@ -45,12 +47,14 @@ class Known:
     company_currency: str
     campaigns: pd.DataFrame
     crosswalk: DataFrame[Crosswalk]
+    reviews: DataFrame[Reviews]
 
 
 def reconcile(run: Run) -> Known:
     """Bring the mirrors into one vocabulary and link records of one human, company or deal."""
     known = normalise_mirrors(run)
     run.store.save_crosswalk(run.run_id, known.crosswalk, at=utc_now())
+    run.store.save_reviews(run.run_id, known.reviews, at=utc_now())
     return known
 
 
@@ -79,15 +83,19 @@ def normalise_mirrors(run: Run) -> Known:
     currency = _company_currency(
         run, mirrors["salesforce", "currency_type"], mirrors["salesforce", "organization"]
     )
-    crosswalk = identity.reconcile(
+    model = shipped_model()
+    found = identity.reconcile(
         people,
         aliases,
         accounts,
         deal_records,
         policy=agreement.identity,
+        model=model,
+        decisions=run.store.match_decisions(),
         previous=run.store.crosswalk(),
         now=run.as_of,
     )
+    people = identity.with_accounts(people, accounts, policy=agreement.identity, words=model.words)
     return Known(
         people=people,
         aliases=aliases,
@@ -125,7 +133,8 @@ def normalise_mirrors(run: Run) -> Known:
         digits=normalise.currency_digits(mirrors["salesforce", "currency_type"]),
         company_currency=currency,
         campaigns=mirrors["salesforce", "campaign"],
-        crosswalk=crosswalk,
+        crosswalk=found.crosswalk,
+        reviews=found.reviews,
     )
 
 

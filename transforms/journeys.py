@@ -195,8 +195,8 @@ def deals(
     currency = ours["currency"].fillna(company_currency)
     state = _state(ours)
     rate_day = ours["closed_on"].where(state != "open", f"{now:%Y-%m-%d}")
-    rate = _rate_on(rates, currency, rate_day, company_currency)
-    money = _amounts(ours["amount"], currency, rate, digits, company_currency)
+    rate = rate_on(rates, currency, rate_day, company_currency)
+    money = minor_amounts(ours["amount"], currency, rate, digits, company_currency)
     reason = _reject_reason(ours, money, currency, rate_day, rate)
     won_at = _won_at(ours, stage_changes, calendar).where(state == "won")
     frame = pd.DataFrame(
@@ -234,7 +234,7 @@ def _state(records: pd.DataFrame) -> pd.Series:
     return closed.where(records["is_closed"] | records["is_won"], "open")
 
 
-def _rate_on(
+def rate_on(
     rates: pd.DataFrame, currency: pd.Series, day: pd.Series, company_currency: str
 ) -> pd.Series:
     """Give the rate of each currency with the latest start on or before a day, as text."""
@@ -248,7 +248,7 @@ def _rate_on(
     return rate.mask(currency == company_currency, "1").astype("str")
 
 
-def _amounts(
+def minor_amounts(
     amount: pd.Series,
     currency: pd.Series,
     rate: pd.Series,

@@ -1,4 +1,4 @@
-"""Credits from night to night: only deals whose path, amount or agreement changed are split anew."""
+"""Credits from night to night: only deals of which something changed are split anew."""
 
 import hashlib
 

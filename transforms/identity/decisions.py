@@ -75,8 +75,8 @@ def decided(
 
 
 def told_by(entity: str, nodes: pd.DataFrame, a: pd.Series, b: pd.Series) -> pd.Series:
-    """Give, per pair of positions, one hash of what both records say: no value can be read in it."""
-    wanted = pd.Index(a).union(pd.Index(b)).astype("int64")
+    """Give one hash per pair of positions of what both records say; no value can be read in it."""
+    wanted = pd.Index(pd.concat([a, b]).unique(), dtype="int64")
     values = nodes.loc[wanted, ["key", *TOLD_BY[entity]]].fillna("").astype("str")
     lines = ("\x1f".join(row) for row in zip(*(values[name] for name in values), strict=True))
     said = pd.Series([sha256(line.encode()).hexdigest() for line in lines], index=wanted)

@@ -51,7 +51,7 @@ def doubts(
         found_at=as_utc(pd.Series([pd.Timestamp(now)] * len(asked), index=asked.index)),
         ended_at=as_utc(pd.Series(pd.NaT, index=asked.index)),
     )
-    text = {name: "str" for name in (*COLUMNS, "entity", "rule", "evidence", "levels", "keys")}
+    text = dict.fromkeys((*COLUMNS, "entity", "rule", "evidence", "levels", "keys"), "str")
     rows = rows.astype(text)
     return rows.assign(review_id=pair_ids(rows))[list(Reviews.to_schema().columns)]
 

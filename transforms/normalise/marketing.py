@@ -1,4 +1,4 @@
-"""Marketing's further acts: visits and ads as far as history tells, events attended, and scanners."""
+"""Marketing's further acts: visits and ads as far as history tells, events, and scanners."""
 
 from collections.abc import Mapping
 
@@ -28,7 +28,8 @@ def with_marketing_acts(
 
     A visit is a dated value of HubSpot's latest source: the source is its `status`, in lower case.
     Its evidence is `visit-CONTACT-MILLISECONDS`, since history has no id. An event's `status` is
-    what the contact did: registered, attended, cancelled or no_show; its `campaign_id` is the event.
+    what the contact did: registered, attended, cancelled or no_show; its `campaign_id` is the
+    event.
     """
     further = [
         _visits(histories["hubspot", "contact"]),
@@ -94,7 +95,7 @@ def _participations(mirror: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_scanners(email_events: pd.DataFrame, rules: Scanners) -> pd.DataFrame:
-    """Mark the clicks that a rule takes for a machine's as the vendor marks its own (`is_filtered`).
+    """Mark clicks that a rule takes for a machine's as the vendor marks them (`is_filtered`).
 
     Rows and order stay. A click without a time of sending is never too soon; clicks of one e-mail
     and recipient that stand within one second of each other count by distinct link.
