@@ -208,7 +208,8 @@ class StageChanges(Table):
     """One row per value that a stage-like field of a record took, in order.
 
     `field` is lifecycle (HubSpot contact), owner (HubSpot contact, by HubSpot's owner id;
-    Salesforce lead and contact, by user or queue), status and reason (lead), stage (opportunity).
+    Salesforce lead and contact, by user or queue), status, reason and converted (lead), stage
+    (opportunity).
     """
 
     system: str
@@ -302,6 +303,20 @@ class Reviews(Table):
     keys: str
     found_at: Utc
     ended_at: Utc = _may_miss()
+
+
+class ReviewQueue(Table):
+    """One row per review or conflict that waits, the answer that is worth most first.
+
+    `uncertainty` is 1 where either answer is as likely, 0 where one is sure. `amount_minor` is in
+    company currency; `worth` too, but only an order.
+    """
+
+    id: str
+    uncertainty: float
+    amount_minor: int
+    handoff_count: int
+    worth: float
 
 
 class Links(Table):

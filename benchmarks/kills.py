@@ -189,6 +189,7 @@ class Theatre:
 
     def __init__(self, company: sweep.Company, reaper: Reaper, folder: Path) -> None:
         self.company, self.reaper = company, reaper
+        self._turns = 0
         self._database = folder / "tandem.db"
         sweep.witness(company, company.night())
         company.edit(1)
@@ -212,6 +213,10 @@ class Theatre:
         """Make both vendors and the database what they were before the night."""
         for place, photo in zip(self._places(), self._world, strict=True):
             _restore(place, photo)
+        self._turns += 1
+        for table in self.company.hubspot.tables.values():
+            # A search that was answered of another turn's records counts no more.
+            table.revision += self._turns * 1_000_000
         for end in ("-wal", "-shm"):
             self._database.with_name(self._database.name + end).unlink(missing_ok=True)
         shutil.copy(self._kept, self._database)

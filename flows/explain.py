@@ -13,6 +13,7 @@ from agreement.errors import BadInput
 from agreement.policy import Agreement
 from agreement.written_fields import KINDS, WrittenField, fields_of, vendor_name
 from connectors.store import Store, Written
+from flows.masking import masked
 from transforms.normalise import shared_fields
 from transforms.opt_out import FIELDS as OPT_OUT_FIELDS
 
@@ -23,7 +24,6 @@ _BLOCKS: Sequence[tuple[str, Sequence[str]]] = (
     (r"credit|touch|days_|pool|influenced|people|acceptance", ("credit",)),
     (r"explanation_id|agreement_version", ("match", "handoffs", "credit")),
 )
-_PERSON_WORD = re.compile(r"[^\s:;,<>]+@[^\s:;,<>]+")
 
 
 def explain(
@@ -186,20 +186,6 @@ def _match(links: pd.DataFrame, entity: str, entity_id: str) -> list[dict[str, A
         }
         for row in rows.to_dict("records")
     ]
-
-
-def masked(evidence: str) -> str:
-    """Hide addresses, but for their first letters.
-
-    >>> masked("same e-mail ann.lee@example.com")
-    'same e-mail a***@e***'
-    """
-    return _PERSON_WORD.sub(lambda found: _mask(found[0]), evidence)
-
-
-def _mask(address: str) -> str:
-    local, _, domain = address.partition("@")
-    return f"{local[:1]}***@{domain[:1]}***"
 
 
 def _handoffs(store: Store, person_id: str) -> list[dict[str, Any]]:

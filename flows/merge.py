@@ -66,7 +66,7 @@ def merge_shared(run: Run, known: Known) -> Shared:
     conflicts = merging.conflicts(merged)
     if run.is_applied:
         run.store.save_conflicts(run.run_id, conflicts, at=utc_now())
-    opt_outs, left = opt_out_writes(known.people, known.crosswalk, _writable_opt_outs(run))
+    opt_outs, left = _opt_outs(run, known)
     writes = merging.shared_writes(merged, ownership)
     log.info(
         "merged pairs=%d writes=%d conflicts=%d opt_outs=%d run_id=%s",
@@ -127,6 +127,14 @@ def _held(run: Run, merged: pd.DataFrame) -> tuple[pd.Series, pd.DataFrame]:
         held |= is_side_held
         places.append(sides.loc[is_side_held, ["system", "kind", "record_id", "field"]])
     return held, pd.concat(places, ignore_index=True)
+
+
+def _opt_outs(run: Run, known: Known) -> tuple[DataFrame[Writes], pd.DataFrame]:
+    """Carry opt-outs to every record; HubSpot is asked for leave only where there is one."""
+    wanted, _ = opt_out_writes(known.people, known.crosswalk, OPT_OUT_FIELDS)
+    if (wanted["system"] == run.hubspot.system).any():
+        run.hubspot.learn_opt_outs()
+    return opt_out_writes(known.people, known.crosswalk, _writable_opt_outs(run))
 
 
 def _writable_opt_outs(run: Run) -> list[str]:

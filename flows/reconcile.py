@@ -23,6 +23,7 @@ from agreement.frames import (
 )
 from connectors.clock import utc_now
 from flows.calc_match import shipped_model
+from flows.reading import Reading
 from flows.run import Run
 from transforms import identity, normalise
 
@@ -53,12 +54,16 @@ class Known:
 def reconcile(run: Run) -> Known:
     """Bring the mirrors into one vocabulary and link records of one human, company or deal."""
     known = normalise_mirrors(run)
+    run.summary["crm_facts"] = {
+        "integration_user": run.integration_user(),
+        "currency": known.company_currency,
+    }
     run.store.save_crosswalk(run.run_id, known.crosswalk, at=utc_now())
     run.store.save_reviews(run.run_id, known.reviews, at=utc_now())
     return known
 
 
-def normalise_mirrors(run: Run) -> Known:
+def normalise_mirrors(run: Reading) -> Known:
     """Do the pure part of reconciling; nothing is saved."""
     agreement = run.agreement
     mirrors = {key: _mirror(run, *key) for key in normalise.FIELDS}
@@ -71,7 +76,7 @@ def normalise_mirrors(run: Run) -> Known:
         mirrors["salesforce", "user"],
         mirrors["hubspot", "owner"],
         agreement.automatic,
-        run.salesforce.integration_user_id,
+        run.integration_user(),
     )
     people = normalise.people(mirrors, associations["contact", "company"], agreement.handoff)
     accounts = normalise.accounts(mirrors["hubspot", "company"], mirrors["salesforce", "account"])
@@ -138,10 +143,10 @@ def normalise_mirrors(run: Run) -> Known:
     )
 
 
-def _company_currency(run: Run, currency_type: pd.DataFrame, organization: pd.DataFrame) -> str:
+def _company_currency(run: Reading, currency_type: pd.DataFrame, organization: pd.DataFrame) -> str:
     """Take Salesforce's word for the company's currency; ask HubSpot where it does not say."""
     named = normalise.company_currency(currency_type, organization)
-    named = named or run.hubspot.account().currency
+    named = named or run.account_currency()
     if not named:
         raise BadInput(
             "neither CRM shows the company's currency. Grant the Salesforce integration user read"
@@ -150,12 +155,12 @@ def _company_currency(run: Run, currency_type: pd.DataFrame, organization: pd.Da
     return named
 
 
-def _mirror(run: Run, system: str, kind: str) -> pd.DataFrame:
+def _mirror(run: Reading, system: str, kind: str) -> pd.DataFrame:
     fields = normalise.fields_to_pull(run.agreement, system, kind)
     return run.store.mirror(system, kind, fields)
 
 
-def _associations(run: Run) -> dict[MirrorKey, pd.DataFrame]:
+def _associations(run: Reading) -> dict[MirrorKey, pd.DataFrame]:
     return {
         (kind, to_kind): run.store.associations("hubspot", kind, to_kind)
         for (_, kind), to_kinds in normalise.ASSOCIATED.items()
@@ -164,6 +169,6 @@ def _associations(run: Run) -> dict[MirrorKey, pd.DataFrame]:
 
 
 def _histories(
-    run: Run, fields: Mapping[MirrorKey, tuple[str, ...]]
+    run: Reading, fields: Mapping[MirrorKey, tuple[str, ...]]
 ) -> dict[MirrorKey, pd.DataFrame]:
     return {key: run.store.history(*key, names) for key, names in fields.items()}

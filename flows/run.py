@@ -52,6 +52,14 @@ class Run:
         """Say whether this is a night that writes: only then does what it finds count as so."""
         return self.summary.get("mode") == "apply"
 
+    def integration_user(self) -> str | None:
+        """Give the Salesforce user that we are there, whose acts are nobody's."""
+        return self.salesforce.integration_user_id
+
+    def account_currency(self) -> str | None:
+        """Give the currency of HubSpot's account; one request."""
+        return self.hubspot.account().currency
+
     @property
     def crms(self) -> tuple[Crm, ...]:
         """Give both CRMs, in the order in which they are pulled and written."""

@@ -51,6 +51,9 @@ def summarise(
         "lost_mqls": lost_mqls(measures.bridge),
         "handoffs": handoff_counts(measures, known),
         "clocks": sla_figures(measures.status),
+        "clock_figures": _rows(measures.clock_page.figures),
+        "promises": _rows(measures.clock_page.promises),
+        "questions": _counts(measures.clock_page.questions["kind"]),
         "funnel": funnel_summary(measures.funnel, run.agreement.calendar.zone),
         "deals": _counts(measures.deals["state"]),
         "blank_amounts": sorted(won.loc[won["is_blank"], "record_id"]),
@@ -125,6 +128,12 @@ def planned_counts(plan: Plan) -> dict[str, dict[str, int]]:
 
 def _linked(crosswalk: pd.DataFrame) -> int:
     return len(linked_people(crosswalk))
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Give a frame's rows with plain values, missing as None."""
+    plain = frame.astype(object).where(frame.notna(), None)
+    return [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]
 
 
 def _counts(values: pd.Series) -> dict[str, int]:

@@ -120,7 +120,7 @@ def leads_after_meetings(
     rules: Gaming,
     now: datetime,
 ) -> pd.DataFrame:
-    """Ask about leads that were made after a meeting was held with the person, the latest before."""
+    """Ask about leads made after a meeting was held with the person; of several the latest."""
     keys = crosswalk.loc[
         crosswalk["entity"] == "person", ["system", "kind", "record_id", "entity_id"]
     ].rename(columns={"entity_id": "person_id"})

@@ -1,4 +1,4 @@
-"""Journeys: the touches of both teams, the deals, and which touch belongs to which deal."""
+"""Journeys: the deals, who is on them, and which touch belongs to which deal."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -8,7 +8,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from agreement.frames import (
-    Activities,
     Crosswalk,
     DataFrame,
     DealPeople,
@@ -19,16 +18,14 @@ from agreement.frames import (
     People,
     Rates,
     Rejects,
-    SetAside,
     StageChanges,
     Touches,
-    as_text,
     as_utc,
     lookup,
 )
 from agreement.money import exact_number, minor_digits
 from agreement.periods import period_of_day
-from agreement.policy import Calendar, TouchFilters, TouchRule
+from agreement.policy import Calendar
 
 Whole = NDArray[np.int64]
 
@@ -36,129 +33,7 @@ _BY_SALESFORCE = ("salesforce", "opportunity")
 _INT64_MAX = int(np.iinfo(np.int64).max)
 
 
-# Touches -----------------------------------------------------------------------------------------
-
-
-def touches(
-    activities: DataFrame[Activities],
-    crosswalk: DataFrame[Crosswalk],
-    rules: Sequence[TouchRule],
-    now: datetime,
-    filters: TouchFilters,
-    zone: str,
-) -> tuple[DataFrame[Touches], DataFrame[SetAside]]:
-    """Pick the acts that the agreement's positive list counts, and say why the others do not.
-
-    Both with one row per act and person, by time, evidence and person: an act on two records of one
-    person is one touch. What lies after `now` and acts of records that belong to no known person
-    are in neither. The first rule that fits decides. `zone` decides what a day is.
-    """
-    judged = _judged(activities, crosswalk, rules, now, filters, zone)
-    is_touch = judged["reason"].isna()
-    none = pd.Series(None, index=judged.index, dtype="str")
-    counted = judged.assign(account_id=none)[is_touch][list(Touches.to_schema().columns)]
-    others = judged[~is_touch][list(SetAside.to_schema().columns)]
-    return (
-        Touches.validate(counted.reset_index(drop=True), lazy=True),
-        SetAside.validate(others.reset_index(drop=True), lazy=True),
-    )
-
-
-def _judged(
-    activities: pd.DataFrame,
-    crosswalk: pd.DataFrame,
-    rules: Sequence[TouchRule],
-    now: datetime,
-    filters: TouchFilters,
-    zone: str,
-) -> pd.DataFrame:
-    """Give the acts of known people, each once, with channel and team, and why it is no touch."""
-    keys = ["system", "person_kind", "person_record_id"]
-    acts = activities.assign(person_id=_entity_ids(crosswalk, "person", activities[keys]))
-    acts = acts[acts["person_id"].notna() & (acts["at"] <= now)].reset_index(drop=True)
-    acts = acts.assign(activity=_with_replies(acts, filters.sales_thread_days))
-    rule = _rule_of(acts, rules)
-    reason = pd.Series(None, index=acts.index, dtype="str")
-    reason = reason.mask(rule < 0, "not_listed").mask(~acts["is_done"], "not_done")
-    is_click = acts["activity"] == "click"
-    reason = reason.mask(acts["is_automatic"], is_click.map({True: "scanner", False: "machine"}))
-    frame = pd.DataFrame(
-        {
-            "touch_id": acts["evidence_id"],
-            "person_id": acts["person_id"],
-            "touched_at": acts["at"],
-            "activity": acts["activity"].astype("str"),
-            "channel": as_text([rules[at].channel if at >= 0 else None for at in rule]),
-            "team": as_text([rules[at].team if at >= 0 else None for at in rule]),
-            "campaign_id": acts["campaign_id"],
-            "reason": reason.astype("str"),
-        }
-    )
-    # Of an act on several records the one that counts is kept.
-    order = ["touched_at", "touch_id", "person_id", "reason", "channel", "team"]
-    ordered = frame.sort_values(order, na_position="first")
-    once = ordered.drop_duplicates(["touch_id", "person_id"]).reset_index(drop=True)
-    is_repeat = _is_repeat(once, zone) & filters.is_daily
-    return once.assign(reason=once["reason"].mask(is_repeat, "repeat"))
-
-
-def _with_replies(acts: pd.DataFrame, sales_thread_days: int) -> pd.Series:
-    """Call an incoming e-mail a reply to marketing, unless sales wrote to the person before it."""
-    is_email = acts["activity"] == "email"
-    incoming = acts[is_email & (acts["direction"] == "inbound")]
-    by_sales = is_email & (acts["direction"] == "outbound") & acts["is_done"]
-    written = acts.loc[by_sales & ~acts["is_automatic"], ["person_id", "at"]]
-    before = pd.merge_asof(
-        incoming[["person_id", "at"]].reset_index().sort_values("at"),
-        written.assign(written_at=written["at"]).sort_values("at"),
-        on="at",
-        by="person_id",
-        tolerance=timedelta(days=sales_thread_days),
-    )
-    replies = before.loc[before["written_at"].isna(), "index"]
-    return acts["activity"].mask(acts.index.isin(replies), "reply")
-
-
-def _is_repeat(acts: pd.DataFrame, zone: str) -> pd.Series:
-    """Tell further touches of one person, channel, team and campaign on one day of a zone."""
-    counted = acts[acts["reason"].isna()]
-    day = counted["touched_at"].dt.tz_convert(zone).dt.strftime("%Y-%m-%d")
-    key = ["person_id", "channel", "team", "campaign_id"]
-    again = counted[key].assign(day=day).duplicated()
-    return again.reindex(acts.index, fill_value=False)
-
-
-def with_account_ids(
-    touches: DataFrame[Touches], people: DataFrame[People], crosswalk: DataFrame[Crosswalk]
-) -> DataFrame[Touches]:
-    """Add the account of each touch's person; of several the smallest id. Rows and order stay."""
-    rows = _account_people(people, crosswalk)
-    first = rows.groupby("person_id")["account_id"].min()
-    known = touches.assign(account_id=lookup(touches["person_id"], first).astype("str"))
-    return Touches.validate(known, lazy=True)
-
-
-def _rule_of(activities: pd.DataFrame, rules: Sequence[TouchRule]) -> Whole:
-    """Give the number of the first rule that fits each act; -1 where none does."""
-    found = np.full(len(activities), -1, dtype=np.int64)
-    for number, rule in enumerate(rules):
-        fits = activities["activity"] == rule.activity
-        for column, allowed in (
-            ("direction", rule.direction),
-            ("outcome", rule.outcome),
-            ("status", rule.status),
-        ):
-            if allowed:
-                words = [word.lower() for word in allowed]
-                fits &= activities[column].str.lower().isin(words)
-        if rule.title:
-            starts = tuple(words.lower() for words in rule.title)
-            fits &= activities["title"].str.lower().str.startswith(starts).fillna(value=False)
-        found[(found < 0) & fits.to_numpy(dtype=bool)] = number
-    return found
-
-
-def _entity_ids(crosswalk: pd.DataFrame, entity: str, keys: pd.DataFrame) -> pd.Series:
+def entity_ids(crosswalk: pd.DataFrame, entity: str, keys: pd.DataFrame) -> pd.Series:
     """Give our id of each vendor record named by system, kind and record id; else missing."""
     known = crosswalk[crosswalk["entity"] == entity]
     ids = pd.Series(
@@ -201,9 +76,9 @@ def deals(
     won_at = _won_at(ours, stage_changes, calendar).where(state == "won")
     frame = pd.DataFrame(
         {
-            "deal_id": _entity_ids(crosswalk, "deal", ours[["system", "kind", "record_id"]]),
+            "deal_id": entity_ids(crosswalk, "deal", ours[["system", "kind", "record_id"]]),
             "record_id": ours["record_id"],
-            "account_id": _entity_ids(
+            "account_id": entity_ids(
                 crosswalk,
                 "account",
                 ours[["system", "kind", "account_record_id"]].assign(kind="account"),
@@ -321,11 +196,16 @@ def _won_at(records: pd.DataFrame, stage_changes: pd.DataFrame, calendar: Calend
     ]
     current = stages.merge(records[["record_id", "stage"]], on="record_id")
     changed = current[current["value"] == current["stage"]].groupby("record_id")["changed_at"].max()
-    day = pd.to_datetime(records["closed_on"], format="%Y-%m-%d", errors="coerce")
-    end_of_day = (day + timedelta(days=1)).dt.tz_localize(
+    end_of_day = _end_of_day(records["closed_on"], calendar)
+    return lookup(records["record_id"], changed).fillna(end_of_day)
+
+
+def _end_of_day(days: pd.Series, calendar: Calendar) -> pd.Series:
+    day = pd.to_datetime(days, format="%Y-%m-%d", errors="coerce")
+    midnight = (day + timedelta(days=1)).dt.tz_localize(
         calendar.zone, ambiguous=True, nonexistent="shift_forward"
     )
-    return lookup(records["record_id"], changed).fillna(as_utc(end_of_day))
+    return as_utc(midnight)
 
 
 def _periods(days: pd.Series, calendar: Calendar) -> pd.Series:
@@ -354,7 +234,7 @@ def deal_people(
     """
     named = _named_people(memberships, crosswalk, deals)
     bare = deals[~deals["deal_id"].isin(named["deal_id"])]
-    of_account = bare[["deal_id", "account_id"]].merge(_account_people(people, crosswalk))
+    of_account = bare[["deal_id", "account_id"]].merge(account_people(people, crosswalk))
     active = inside_window(
         of_account.merge(touches, on="person_id"), bare.set_index("deal_id"), window_days
     )
@@ -370,8 +250,8 @@ def _named_people(
     keys = memberships.assign(kind=kind)
     rows = pd.DataFrame(
         {
-            "deal_id": _entity_ids(crosswalk, "deal", keys[["system", "kind", "deal_record_id"]]),
-            "person_id": _entity_ids(
+            "deal_id": entity_ids(crosswalk, "deal", keys[["system", "kind", "deal_record_id"]]),
+            "person_id": entity_ids(
                 crosswalk, "person", keys[["system", "person_kind", "person_record_id"]]
             ),
             "how": memberships["system"].map({"salesforce": "role", "hubspot": "association"}),
@@ -384,16 +264,16 @@ def _named_people(
     )
 
 
-def _account_people(people: pd.DataFrame, crosswalk: pd.DataFrame) -> pd.DataFrame:
+def account_people(people: pd.DataFrame, crosswalk: pd.DataFrame) -> pd.DataFrame:
     """List the people of each account: `account_id`, `person_id`, each pair once."""
     kind = people["system"].map({"salesforce": "account", "hubspot": "company"})
     keys = people.assign(account_kind=kind)
     rows = pd.DataFrame(
         {
-            "account_id": _entity_ids(
+            "account_id": entity_ids(
                 crosswalk, "account", keys[["system", "account_kind", "account_record_id"]]
             ),
-            "person_id": _entity_ids(crosswalk, "person", keys[["system", "kind", "record_id"]]),
+            "person_id": entity_ids(crosswalk, "person", keys[["system", "kind", "record_id"]]),
         }
     )
     return rows.dropna().drop_duplicates()
@@ -410,7 +290,7 @@ def with_lead_dates(
     Missing where nobody on it was ever a lead. Rows and order stay.
     """
     leads = people[(people["system"] == "salesforce") & (people["kind"] == "lead")]
-    person_id = _entity_ids(crosswalk, "person", leads[["system", "kind", "record_id"]])
+    person_id = entity_ids(crosswalk, "person", leads[["system", "kind", "record_id"]])
     first = leads["created_at"].groupby(person_id).min()
     since = deal_people.assign(lead_at=lookup(deal_people["person_id"], first))
     earliest = since.groupby("deal_id")["lead_at"].min()
@@ -442,6 +322,25 @@ def paths(
     inside = inside_window(ordered, credited.set_index("deal_id"), window_days)
     columns = list(PathTouches.to_schema().columns)
     return PathTouches.validate(inside[columns].reset_index(drop=True), lazy=True)
+
+
+def narrowed(
+    paths: DataFrame[PathTouches], deals: DataFrame[Deals], window_days: int | None
+) -> DataFrame[PathTouches]:
+    """Keep the touches of paths that lie in a narrower window; order stays."""
+    inside = inside_window(paths, deals.set_index("deal_id"), window_days)
+    return PathTouches.validate(inside.reset_index(drop=True), lazy=True)
+
+
+def lost_deals(deals: DataFrame[Deals], calendar: Calendar) -> DataFrame[Deals]:
+    """Give the lost deals with an end of their window, so that they have a path.
+
+    That is the end of the close date in the company's zone. It is there to compare with
+    won deals: a lost deal has no credit.
+    """
+    lost = deals[deals["state"] == "lost"].reset_index(drop=True)
+    ended = lost.assign(credited_at=_end_of_day(lost["closed_on"], calendar))
+    return Deals.validate(ended, lazy=True)
 
 
 def inside_window(rows: pd.DataFrame, deals: pd.DataFrame, window_days: int | None) -> pd.DataFrame:

@@ -142,15 +142,15 @@ def _row(line: _Line, period: str, is_in: pd.Series, elapsed: tuple[int, int]) -
     good = int((line.is_counted & line.is_good & is_in).sum())
     begun, whole = elapsed
     actual: int | None
+    pace: int | None
     if line.unit == "count":
         actual, pace = good, good * whole // begun
     else:
         actual = good * _WHOLE // counted if counted else None
         pace = actual
     is_kept = None
-    if actual is not None:
-        reached = pace if line.unit == "count" and begun < whole else actual
-        is_kept = actual <= line.promised if line.is_most else reached >= line.promised
+    if pace is not None:
+        is_kept = pace <= line.promised if line.is_most else pace >= line.promised
     return {
         "promise": line.promise,
         "period": period,

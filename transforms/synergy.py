@@ -53,7 +53,7 @@ def _of(
     has = pd.crosstab(touched["deal_id"], touched["channel"]) > 0
     has = has.reindex(ended["deal_id"], fill_value=False)
     is_won = (ended["state"] == "won").to_numpy()
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for one, other in combinations(sorted(has.columns), 2):
         row = _pair(has[one].to_numpy(), has[other].to_numpy(), is_won, policy)
         if row is not None:

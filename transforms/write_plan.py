@@ -361,7 +361,7 @@ def desired_account(
     known = _credit_by_team(shared, deals, digits)
     counts = at_account.groupby("account_id")["person_id"].nunique()
     known = known.join(_whole(counts).rename("people_known"), how="outer")
-    reached = touches.merge(at_account, on="person_id")
+    reached = touches.drop(columns="account_id").merge(at_account, on="person_id")
     last = _span(reached, "account_id", agreement.calendar.zone)["last_touch_on"]
     known = known.join(last, how="outer")
     table = _records(crosswalk, "account").join(known, on="entity_id")

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Self
@@ -17,6 +17,7 @@ from connectors.hubspot.answers import SYSTEM
 from connectors.hubspot.client import Client
 from connectors.hubspot.paths import OBJECTS, SPECIAL, Paths
 from connectors.hubspot.read import Objects, Wanted
+from connectors.hubspot.subscriptions import OPT_OUT, may_unsubscribe, update_with_opt_outs
 from connectors.hubspot.values import Reader, field_info, known
 from connectors.hubspot.write import BATCH, Writer, create_properties
 from connectors.settings import Settings
@@ -150,6 +151,21 @@ class HubSpot:
         settled = OBJECTS[kind].settled
         return {raw["name"]: field_info(raw, settled) for raw in told["results"]}
 
+    def learn_opt_outs(self) -> bool:
+        """Ask whether contacts can be opted out of all e-mail; from then on `describe` says so.
+
+        One request, and none when the answer is known.
+        """
+        described = self._readable("contact")
+        known = described.get(OPT_OUT)
+        if known is None or known.is_writable:
+            return known is not None
+        if not may_unsubscribe(self._client, self._paths):
+            return False
+        writable = replace(known, is_writable=True, is_calculated=False)
+        self._described["contact"] = {**described, OPT_OUT: writable}
+        return True
+
     def pull(
         self,
         kind: str,
@@ -227,6 +243,8 @@ class HubSpot:
     def update(self, kind: str, changes: Sequence[Change]) -> Iterator[Sequence[Outcome]]:
         """Set values by record id; yield one outcome per change, in any order.
 
+        An opt-out goes the way that HubSpot has for it.
+
         Raises:
             BadTable: two changes are for one record.
         """
@@ -237,7 +255,15 @@ class HubSpot:
             self._readable(kind),
             lambda record_ids, reader: self._objects.given(kind, record_ids, reader),
         )
-        return writer.update(changes)
+        if kind != "contact" or not any(OPT_OUT in change.values for change in changes):
+            return writer.update(changes)
+        return update_with_opt_outs(
+            self._client,
+            self._paths,
+            changes,
+            lambda record_ids: self.read_back(kind, record_ids, ["email"]),
+            writer.update,
+        )
 
     def create_fields(self, kind: str, fields: Sequence[FieldInfo]) -> None:
         """Create properties in a group named Tandem; one that is there stays as it is."""

@@ -269,6 +269,7 @@ def _add_fields(crm: SalesforceStandIn) -> None:
         row = {"ApiName": status, "SortOrder": order, "IsConverted": is_converted}
         crm.add("LeadStatus", row, created_at=_OPENED)
     crm.add_field("Lead", "Reject_Reason__c", "picklist")
+    crm.track("Lead", "Reject_Reason__c")
     crm.add_field("Lead", "HubSpot_Contact_Id__c", "string")
     crm.add_field("Contact", "HubSpot_Contact_Id__c", "string")
 

@@ -153,10 +153,15 @@ def test_the_stricter_opt_out_reaches_every_record_also_of_an_excluded_person(to
     assert opted_out == {OPTED_OUT, EXCLUDED}
 
 
-def test_an_opt_out_that_we_cannot_write_is_left_to_a_person(told):
-    assert {row["record_id"] for row in told.nights[3]["opt_outs_left"]["first"]} == {
-        told.small.hubspot_ids[person] for person in (OPTED_OUT, EXCLUDED)
+def test_an_opt_out_reaches_hubspot_through_its_communication_preferences(told):
+    contacts = told.small.hubspot.records("contacts")
+    opted_out = {
+        person
+        for person, record in enumerate(told.small.hubspot_ids)
+        if contacts[record].get("hs_email_optout") == "true"
     }
+    assert opted_out == {OPTED_OUT, EXCLUDED}
+    assert told.nights[3]["opt_outs_left"]["count"] == 0
 
 
 def test_a_value_that_does_not_fit_is_left_out_with_its_fix_and_stops_no_other(told):

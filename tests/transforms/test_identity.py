@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agreement.frames import Crosswalk, empty
+from agreement.frames import Crosswalk, MatchDecisions, empty
 from agreement.policy import load_agreement
+from flows.calc_match import shipped_model
 from tests import builders
 from transforms.identity import reconcile
 from transforms.person_names import are_alike, plain_names
@@ -33,16 +34,24 @@ def their_contact(record_id=CONTACT, **fields):
     return contact(record_id, system="salesforce", kind="contact") | fields
 
 
-def crosswalk(*people, aliases=(), accounts=(), deals=(), previous=None, now=NIGHT):
+def identity(
+    *people, aliases=(), accounts=(), deals=(), previous=None, decisions=(), now=NIGHT, policy=POLICY
+):
     return reconcile(
         builders.people(*people),
         builders.aliases(*aliases),
         builders.accounts(*accounts),
         builders.deal_records(*deals),
-        policy=POLICY,
+        policy=policy,
+        model=shipped_model(),
+        decisions=builders.build(MatchDecisions, decisions),
         previous=empty(Crosswalk) if previous is None else previous,
         now=now,
     )
+
+
+def crosswalk(*people, **given):
+    return identity(*people, **given).crosswalk
 
 
 def groups(found: pd.DataFrame) -> set[frozenset[str]]:

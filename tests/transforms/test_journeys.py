@@ -11,6 +11,7 @@ from agreement.frames import Memberships, Rates
 from agreement.policy import TouchRule
 from tests import builders
 from transforms import journeys
+from transforms.touches import touches as pick_touches
 
 AGREEMENT = builders.AGREEMENT
 NOW = datetime(2026, 11, 17, 14, 15, tzinfo=UTC)
@@ -32,7 +33,15 @@ def act(activity: str, **changes) -> dict:
 
 
 def touches(*acts: dict, people=(ANN,), rules=AGREEMENT.touches) -> pd.DataFrame:
-    return journeys.touches(builders.activities(*acts), builders.crosswalk(*people), rules, NOW)
+    return judged(*acts, people=people, rules=rules)[0]
+
+
+def judged(*acts: dict, people=(ANN,), rules=AGREEMENT.touches, **filters):
+    changed = AGREEMENT.touch_filters.model_copy(update=filters)
+    zone = AGREEMENT.calendar.zone
+    return pick_touches(
+        builders.activities(*acts), builders.crosswalk(*people), rules, NOW, changed, zone
+    )
 
 
 @pytest.mark.parametrize(
@@ -45,6 +54,12 @@ def touches(*acts: dict, people=(ANN,), rules=AGREEMENT.touches) -> pd.DataFrame
         (act("call", outcome="Completed"), "call", "sales"),
         (act("email", direction="outbound"), "sales_email", "sales"),
         (act("meeting", outcome="completed"), "meeting", "sales"),
+        (act("meeting", outcome="completed", title="Demo for Acme"), "demo", "sales"),
+        (act("meeting", outcome="completed", title="Re: demo"), "meeting", "sales"),
+        (act("email", direction="inbound"), "email", "marketing"),
+        (act("visit", status="paid_search"), "ads", "marketing"),
+        (act("visit", status="referrals"), "web", "marketing"),
+        (act("event", status="attended"), "event", "marketing"),
     ],
 )
 def test_the_agreements_list_gives_a_touch_its_channel_and_team(given_act, channel, team):
@@ -59,8 +74,9 @@ def test_the_agreements_list_gives_a_touch_its_channel_and_team(given_act, chann
     [
         act("call", outcome="no answer"),
         act("call"),
-        act("email", direction="inbound"),
         act("meeting", outcome="canceled"),
+        act("visit", status="direct_traffic"),
+        act("event", status="registered"),
         act("campaign", status="sent"),
         act("task"),
         act("form", is_automatic=True),

@@ -19,7 +19,7 @@ def team_shift(touched: pd.DataFrame, policy: Attribution) -> pd.DataFrame:
     amount. Negative amounts mirror. No lines where floor and cap are off.
     """
     least, most = (Fraction(bound) for bound in policy.marketing_bounds)
-    if (least, most) == (0, 1) or touched.empty:
+    if (least <= 0 and most >= 1) or touched.empty:
         return touched.head(0)
     sums = touched.pivot_table(index="deal_id", columns="team", values=list(_AMOUNTS),
                                aggfunc="sum", sort=False)  # fmt: skip

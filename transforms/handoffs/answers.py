@@ -51,7 +51,10 @@ def _lead_persons(crosswalk: pd.DataFrame) -> pd.DataFrame:
 def _answer_changes(
     leads: pd.DataFrame, stage_changes: pd.DataFrame, handoff: Handoff
 ) -> pd.DataFrame:
-    """List the statuses that leads took, with the answer each is and the reason at that time."""
+    """List the statuses that leads took, with the answer each is and the reason at that time.
+
+    A conversion is a yes of its own: the status that it sets is any.
+    """
     of_leads = stage_changes[stage_changes["kind"] == "lead"]
     columns = ["record_id", "value", "changed_at"]
     status = of_leads.loc[of_leads["field"] == "status", columns]
@@ -67,7 +70,10 @@ def _answer_changes(
         on="changed_at",
         by="record_id",
     )
-    return changes.assign(answer=_answers(changes["value"], handoff))
+    changes = changes.assign(answer=_answers(changes["value"], handoff))
+    converted = of_leads.loc[of_leads["field"] == "converted", columns].assign(answer=ACCEPTED)
+    converted = converted.merge(leads[["record_id", "person_id"]], on="record_id")
+    return pd.concat([changes, converted], ignore_index=True).astype({"answer": "str"})
 
 
 def _answers(status: pd.Series, handoff: Handoff) -> pd.Series:

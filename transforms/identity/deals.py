@@ -25,7 +25,8 @@ def link_deals(
     stored = linking.stored(nodes, aliases, {"006": "opportunity"}, "deal")
     taken = stored[["a", "b"]].to_numpy().ravel()
     free = _described(nodes, accounts)
-    free = free[~free["node"].isin(taken) & nodes["partner_id"].isna()]
+    is_told = free["node"].isin(nodes.index[nodes["partner_id"].notna()])
+    free = free[~free["node"].isin(taken) & ~is_told]
     pairs = free[free["kind"] == "deal"].merge(
         free[free["kind"] == "opportunity"], on=["account_id", "name"], suffixes=("", "_other")
     )

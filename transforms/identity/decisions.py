@@ -67,10 +67,9 @@ def decided(
         rejected["keys"] == told_by(entity, nodes, rejected["a"], rejected["b"])
     )
     apart = pd.concat([found[found["decision"] == "forbid"], rejected[is_same.astype(bool)]])
-    low, high = apart[["a", "b"]].min(axis=1), apart[["a", "b"]].max(axis=1)
     return Decided(
         links=pd.concat(ties, ignore_index=True),
-        apart=pd.DataFrame({"a": low, "b": high}).astype("int64").drop_duplicates(),
+        apart=linking.in_order(apart)[["a", "b"]].drop_duplicates(),
     )
 
 

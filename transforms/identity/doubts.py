@@ -32,8 +32,7 @@ def doubts(
     refused = joined.refused[joined.refused["rank"] != linking.KEPT]
     evidence = as_text(pd.Series(CONTRADICTS, index=refused.index))
     asked = pd.concat([refused.assign(evidence=evidence), doubtful.assign(evidence="")])
-    low, high = asked[["a", "b"]].min(axis=1), asked[["a", "b"]].max(axis=1)
-    asked = asked.assign(a=low, b=high).drop_duplicates(["a", "b"])
+    asked = linking.in_order(asked).drop_duplicates(["a", "b"])
     cluster = joined.cluster
     asked = asked[cluster[asked["a"].to_numpy()] != cluster[asked["b"].to_numpy()]]
     known = apart.assign(is_apart=True)

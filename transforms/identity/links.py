@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from agreement.frames import Aliases, DataFrame, lookup
@@ -53,6 +54,12 @@ def typed(rows: pd.DataFrame) -> pd.DataFrame:
     """Give links their columns and types."""
     types = {"a": "int64", "b": "int64", "rank": "int64", "score": "float64"}
     return rows[_COLUMNS].astype({**types, "rule": "str", "decided_by": "str"})
+
+
+def in_order(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Put the lower position of each pair first."""
+    low, high = (find(pairs["a"], pairs["b"]) for find in (np.minimum, np.maximum))
+    return pairs.assign(a=low.astype("int64"), b=high.astype("int64"))
 
 
 def alive(targets: pd.Series, aliases: DataFrame[Aliases]) -> pd.Series:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -19,7 +21,7 @@ AS_IS, EQUAL, ABSENT = "as it is", "equal", "absent"
 APART = "apart"
 
 # The fewest holders that an equal value can have are the two records.
-_EQUAL = {
+_EQUAL: Mapping[str, Mapping[str, int]] = {
     "email": {"email": Email.EQUAL, "email_holders": 1},
     "first": {"first": First.EQUAL, "swapped": 0},
     "last": {"last": Last.EQUAL, "swapped": 0},
@@ -30,7 +32,7 @@ _EQUAL = {
     "place": {"place": Place.POSTCODE},
     "generation": {"generation": 0},
 }
-_ABSENT = {
+_ABSENT: Mapping[str, Mapping[str, int]] = {
     "email": {"email": 0, "email_holders": 0, "spelling": 0},
     "first": {"first": 0, "swapped": 0, "spelling": 0, "name_holders": 0},
     "phone": {"phone": 0},
@@ -75,7 +77,7 @@ def _changed(
     seen: NDArray[np.int8],
     change: str,
     field: str,
-    told: dict[str, int],
+    told: Mapping[str, int],
     model: MatchModel,
 ) -> pd.DataFrame:
     """Score the pairs that a change touches, with it."""

@@ -9,16 +9,10 @@ from transforms.normalise.fields import CHANGE_LISTS
 from transforms.normalise.mirrors import Mirrors, long_ids, resolved, texts
 
 # Our word for each vendor field whose history is read.
-_FIELDS = {
-    "lifecyclestage": "lifecycle",
-    "hubspot_owner_id": "owner",
-    "Status": "status",
-    "OwnerId": "owner",
-    "Owner": "owner",
-}
+_FIELDS = {"lifecyclestage": "lifecycle", "hubspot_owner_id": "owner"}
 # LeadHistory writes the first assignment under a name of its own.
-_OWNER_EVENTS = {"ownerAssignment": "owner"}
-_OWNERS = {"OwnerId": "owner", "Owner": "owner"}
+_OWNERS = {"OwnerId": "owner", "Owner": "owner", "ownerAssignment": "owner"}
+_LEAD_FIELDS = _OWNERS | {"Status": "status", "leadConverted": "converted"}
 
 
 def stage_changes(
@@ -29,8 +23,8 @@ def stage_changes(
 ) -> DataFrame[StageChanges]:
     """List the values that stage-like fields took, in the order in which they took them.
 
-    One row per system, kind, record, field (`lifecycle`, `status`, `reason`, `owner`, `stage`) and
-    change. HubSpot gives the history of a contact's field; Salesforce writes LeadHistory and
+    One row per system, kind, record, field (`lifecycle`, `status`, `reason`, `owner`, `stage`;
+    `converted` without a value) and change. HubSpot gives the history of a contact's field; Salesforce writes LeadHistory and
     ContactHistory (owner rows twice, by name and by id: the ids count) and OpportunityHistory (a
     row also when only the amount changed: that is no change of stage). The value before a record's
     first change stands at its creation. The history of a merged-away record belongs to its
@@ -40,10 +34,8 @@ def stage_changes(
     rows = pd.concat(
         [
             *(_kept_history(key, history, aliases) for key, history in histories.items()),
-            _field_history(
-                mirrors, aliases, "lead", _FIELDS | _OWNER_EVENTS | {reason_field: "reason"}
-            ),
-            _field_history(mirrors, aliases, "contact", _OWNERS | _OWNER_EVENTS),
+            _field_history(mirrors, aliases, "lead", _LEAD_FIELDS | {reason_field: "reason"}),
+            _field_history(mirrors, aliases, "contact", _OWNERS),
             _opportunity_history(mirrors["salesforce", "opportunity_history"]),
         ],
         ignore_index=True,

@@ -33,6 +33,7 @@ def links(*rows: tuple[str, str], rule="email", since=NOON) -> pd.DataFrame:
                 "evidence": as_text([""] * size),
                 "is_survivor": [True] * size,
                 "since": as_utc([since] * size),
+                "decided_by": as_text([None] * size),
             }
         )
     )
