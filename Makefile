@@ -9,7 +9,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 180
 
-.PHONY: demo test test-all check bench sweep bench-clients bench-pull interop constraints clean
+.PHONY: demo test test-all check bench sweep bench-matching bench-clients bench-pull interop constraints clean
 
 demo: $(STAMP)  ## two local CRMs with a seeded company, the night twice, a scoreboard page
 	$(BIN)/tandem demo --out out
@@ -28,6 +28,9 @@ check: $(STAMP)  ## style, types, import contracts
 
 bench: $(BENCH)/.installed  ## figures, beside peers that live in an environment of their own
 	$(BENCH)/bin/python -m benchmarks
+
+bench-matching: $(BENCH)/.installed  ## precision, recall, CPU and memory of matching beside its peers; MILLION=1 for a million a side
+	$(BENCH)/bin/python -m benchmarks.matching $(if $(MILLION),--million)
 
 bench-clients: $(STAMP)  ## CPU of our pulls beside the official clients' own
 	$(BIN)/python -m benchmarks.clients

@@ -50,6 +50,7 @@ Team = Literal["marketing", "sales"]
 Owner = Literal["hubspot", "salesforce", "newest", "ask"]
 PersonField = Literal["email", "first_name", "last_name", "company", "source"]
 SalesforceKind = Literal["lead", "contact", "account"]
+ValueFormat = Literal["as_is", "lower", "upper", "digits"]
 
 _UNITS = {"m": 60, "h": 3600, "d": 86_400}
 
@@ -574,13 +575,44 @@ class Budgets(Policy):
     salesforce: Allowance
 
 
+class Units(Policy):
+    """How two number fields count the same thing: Salesforce's number is HubSpot's times `factor`.
+
+    Annual revenue in thousands in HubSpot: `factor: "1000"`; a share there and percent in
+    Salesforce: `factor: "100"`. Each side gets a number rounded half-even to the decimal places
+    that its field keeps.
+    """
+
+    factor: Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
+    salesforce_digits: int = Field(default=2, ge=0, le=8)
+    hubspot_digits: int = Field(default=6, ge=0, le=12)
+
+    @field_validator("factor")
+    @classmethod
+    def divide_exactly(cls, value: Decimal) -> Decimal:
+        """Refuse a factor whose quotients have no end, since no number would come back as it was.
+
+        Only powers of 2 and 5 divide a decimal exactly.
+        """
+        number = value.as_integer_ratio()[0]
+        for prime in (2, 5):
+            while number % prime == 0:
+                number //= prime
+        if number != 1:
+            raise ValueError(
+                f"{value} does not divide exactly in decimals; use one such as 1000, 100 or 0.25"
+            )
+        return value
+
+
 class SharedField(Policy):
     """A field that both CRMs hold, and who decides when both changed it.
 
     `owner` settles that; `ask` leaves it to a person. With `blank: never_wins` an emptied field
     does not empty the other side. `same` says which values count as equal: `text` without outer
     blanks, `digits` by digits and letters only. The maps translate values that are spelled
-    differently; a value that a map does not name travels as it is.
+    differently; a value that a map does not name goes through `units` or a format, else travels as
+    it is.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -592,6 +624,9 @@ class SharedField(Policy):
     salesforce: Mapping[SalesforceKind, str] = Field(min_length=1)
     to_salesforce: Mapping[str, str] = Field(default_factory=dict)
     to_hubspot: Mapping[str, str] = Field(default_factory=dict)
+    units: Units | None = None
+    format_to_salesforce: ValueFormat = "as_is"
+    format_to_hubspot: ValueFormat = "as_is"
 
     @model_validator(mode="after")
     def stand_on_records_of_the_entity(self) -> Self:
@@ -603,6 +638,22 @@ class SharedField(Policy):
                 f"{' or '.join(sorted(fitting))}, not on {', '.join(sorted(wrong))}"
             )
         return self
+
+    @model_validator(mode="after")
+    def count_or_format(self) -> Self:
+        """A number has a unit and no format."""
+        formats = (self.format_to_salesforce, self.format_to_hubspot)
+        if self.units is not None and set(formats) != {"as_is"}:
+            raise ValueError(f"{self.name!r} has units and a format; keep one of the two")
+        return self
+
+    def names_to(self, side: str) -> Mapping[str, str]:
+        """Give the map of the other side's words to those of `side`, hubspot or salesforce."""
+        return self.to_salesforce if side == "salesforce" else self.to_hubspot
+
+    def format_to(self, side: str) -> ValueFormat:
+        """Give the format of what is written to this side."""
+        return self.format_to_salesforce if side == "salesforce" else self.format_to_hubspot
 
     @property
     def hubspot_kind(self) -> str:
@@ -619,7 +670,8 @@ class Guards(Policy):
     """What stops a run before its first write.
 
     Shares are of the object's records. Only fields that people share with Tandem count, and of them
-    no first fill of a blank one. A guard needs more than `at_least` records to stop anything.
+    no first fill of a blank one. Such a guard needs more than `at_least` records to stop anything.
+    `creations` counts records, per object: today nothing makes one, so that any is a fault.
     `self_check_records` written records, drawn by lot, are read again at the end of each night.
     """
 
@@ -628,6 +680,7 @@ class Guards(Policy):
     field_share: Portion
     overwrites_share: Portion
     blanks_share: Portion
+    creations: int = Field(default=0, ge=0)
     at_least: int = Field(ge=0)
     self_check_records: int = Field(ge=0, le=10_000)
 

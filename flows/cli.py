@@ -1,12 +1,10 @@
 """`tandem`: the same jobs from the command line. Nothing heavy is imported before it is needed."""
 
-import difflib
 import json
 import logging
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -14,27 +12,15 @@ from agreement.errors import TandemError
 from flows.cli_bridge import bridge
 from flows.cli_forget import FORGET
 from flows.cli_ops import OPS
+from flows.cli_review import review
 from flows.cli_rewards import rewards
 from flows.cli_writes import WRITES
-from flows.terminal import Instant, as_json, print_result, progress, shown_stage
+from flows.terminal import Instant, Suggesting, as_json, print_result, progress, shown_stage
 
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
-class Tandem(click.Group):
-    """The command group: every error is one clear line and a stable exit code."""
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        """Find the command; suggest the nearest name for one that does not exist."""
-        name = args[0]
-        if self.get_command(ctx, name) is None:
-            near = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise click.UsageError(f"there is no command {name!r}.{hint} See tandem --help.")
-        return super().resolve_command(ctx, args)
-
-
-@click.group(cls=Tandem, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Suggesting, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("-v", "--verbose", is_flag=True, help="Show one log line per decision and delivery.")
 @click.version_option(package_name="tandem", message="tandem %(version)s")
 def tandem(verbose: bool) -> None:
@@ -220,6 +206,7 @@ def calc_rewards(file: Path, is_json: bool) -> None:
 
 
 tandem.add_command(rewards)
+tandem.add_command(review)
 
 
 def main() -> None:

@@ -157,7 +157,7 @@ def compute(run: Reading, known: Known) -> Measures:
             read.clocks.handoffs,
             known.crosswalk,
             known.people,
-            run.store.reviews(),
+            known.reviews,
             run.store.match_decisions(),
             agreement.definitions,
         ),

@@ -5,7 +5,15 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from agreement.frames import Conflicts, Crosswalk, DataFrame, SharedPairs, Writes, as_utc
+from agreement.frames import (
+    Bases,
+    Conflicts,
+    Crosswalk,
+    DataFrame,
+    SharedPairs,
+    Writes,
+    as_utc,
+)
 from agreement.policy import SharedField
 from connectors.clock import utc_now
 from flows.reconcile import Known
@@ -50,6 +58,12 @@ def note_agreed(run: Run) -> int:
     ownership = run.agreement.ownership
     merged = merging.merge(_pairs(run, crosswalk), ownership)
     return run.store.save_bases(run.run_id, merging.agreed_bases(merged, ownership), at=utc_now())
+
+
+def bases_back(run: Run, restored: DataFrame[Writes]) -> DataFrame[Bases]:
+    """Give the bases that an undo goes back to, for the shared fields that it restores."""
+    pairs = _pairs(run, run.store.crosswalk())
+    return merging.bases_taken_back(pairs, restored, run.agreement.ownership)
 
 
 def merge_shared(run: Run, known: Known) -> Shared:

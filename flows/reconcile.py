@@ -88,19 +88,10 @@ def normalise_mirrors(run: Reading) -> Known:
     currency = _company_currency(
         run, mirrors["salesforce", "currency_type"], mirrors["salesforce", "organization"]
     )
-    model = shipped_model()
-    found = identity.reconcile(
-        people,
-        aliases,
-        accounts,
-        deal_records,
-        policy=agreement.identity,
-        model=model,
-        decisions=run.store.match_decisions(),
-        previous=run.store.crosswalk(),
-        now=run.as_of,
+    found = _who_is_who(run, mirrors, aliases, associations)
+    people = identity.with_accounts(
+        people, accounts, policy=agreement.identity, words=shipped_model().words
     )
-    people = identity.with_accounts(people, accounts, policy=agreement.identity, words=model.words)
     return Known(
         people=people,
         aliases=aliases,
@@ -140,6 +131,31 @@ def normalise_mirrors(run: Reading) -> Known:
         campaigns=mirrors["salesforce", "campaign"],
         crosswalk=found.crosswalk,
         reviews=found.reviews,
+    )
+
+
+def _who_is_who(
+    run: Reading,
+    mirrors: normalise.Mirrors,
+    aliases: DataFrame[Aliases],
+    associations: Mapping[MirrorKey, pd.DataFrame],
+) -> identity.Reconciled:
+    """Link the records by what others say in them: what we wrote ourselves proves nothing."""
+    said = normalise.as_others_said(mirrors, run.store.own_values())
+    return identity.reconcile(
+        normalise.people(said, associations["contact", "company"], run.agreement.handoff),
+        aliases,
+        normalise.accounts(said["hubspot", "company"], said["salesforce", "account"]),
+        normalise.deal_records(
+            said["hubspot", "deal"],
+            said["salesforce", "opportunity"],
+            associations["deal", "company"],
+        ),
+        policy=run.agreement.identity,
+        model=shipped_model(),
+        decisions=run.store.match_decisions(),
+        previous=run.store.crosswalk(),
+        now=run.as_of,
     )
 
 

@@ -19,7 +19,7 @@ _COLUMNS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "last": ("last_name",),
         "phone": ("phone", "mobile"),
         "company": ("company",),
-        "domain": ("website",),
+        "domain": ("website", "email_domain"),
         "title": ("title",),
         "place": ("postcode", "city", "country"),
     },
@@ -41,6 +41,7 @@ Tables = Mapping[str, pd.DataFrame]
 def read_records(store: Store, agreement: Agreement) -> dict[str, pd.DataFrame]:
     """Read the live records of people, accounts and deals from the mirrors, by entity.
 
+    A table's index is `system kind id`.
     People who name no company or website have those of the account that they belong to, as
     matching compares them.
     """
@@ -60,7 +61,15 @@ def read_records(store: Store, agreement: Agreement) -> dict[str, pd.DataFrame]:
         mirrors["salesforce", "opportunity"],
         associated["deal", "company"],
     )
-    return {"person": with_employers(people, accounts), "account": accounts, "deal": deals}
+    humans = with_employers(people, accounts)
+    # A website goes before an address: it is the company's.
+    domain = humans["email"].str.split("@").str[1].where(humans["website"].isna())
+    tables = {"person": humans.assign(email_domain=domain), "account": accounts, "deal": deals}
+    return {entity: table.set_index(_keys(table)) for entity, table in tables.items()}
+
+
+def _keys(table: pd.DataFrame) -> pd.Index:
+    return pd.Index(table["system"] + " " + table["kind"] + " " + table["record_id"])
 
 
 def side_by_side(
@@ -112,17 +121,13 @@ def _seen(values: Sequence[str | None]) -> str:
 def _value(
     table: pd.DataFrame, place: tuple[str, str, str], columns: Sequence[str], *, is_masked: bool
 ) -> str | None:
-    system, kind, record_id = place
-    is_it = (
-        (table["record_id"] == record_id) & (table["system"] == system) & (table["kind"] == kind)
-    )
-    found = table.loc[is_it, list(columns)]
-    if found.empty:
+    key = " ".join(place)
+    if key not in table.index:
         return None
     texts = [
         part
-        for value in found.iloc[0].dropna().astype(str)
-        for part in value.split(";")
+        for value in table.loc[key, list(columns)].dropna()
+        for part in str(value).split(";")
         if part.strip()
     ]
     shown = [masked_value(text.strip()) if is_masked else text.strip() for text in texts]

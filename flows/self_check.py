@@ -51,4 +51,9 @@ def _read_again(
 ) -> dict[str, Mapping[str, str | None]]:
     crm = next(crm for crm in run.crms if crm.system == system)
     fields = sorted({field for values in records.values() for field in values})
-    return {row.record_id: row.values for row in crm.read_back(kind, list(records), fields)}
+    # One that was merged away comes with its successor, which is not in the lot.
+    return {
+        row.record_id: row.values
+        for row in crm.read_back(kind, list(records), fields)
+        if row.record_id in records and not row.is_deleted
+    }

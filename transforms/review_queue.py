@@ -13,6 +13,7 @@ from agreement.frames import (
     Reviews,
     lookup,
 )
+from transforms.identity.doubts import CONTRADICTS
 
 _LOST = "lost"
 _OPEN_CLOCKS = ("waiting", "late")
@@ -29,13 +30,15 @@ def match_queue(
 
     One row per open review. At stake are the open and won deals of both records' people, accounts
     or deals, each once, in company currency, and their handoffs that nobody has touched. Worth is
-    the uncertainty (1 where the score is .5, 0 where it is sure) times the amount, a handoff
+    the uncertainty (1 where the score is .5, 0 where it is sure; 1 where a stronger link says the
+    contrary, since the score does not know of it) times the amount, a handoff
     counting as a typical deal: the median of those with an amount. Where nothing is at stake, the
     more uncertain goes first; on a tie the lower id.
     """
     waiting = reviews[reviews["ended_at"].isna()]
     asked = pd.concat([_side(waiting, crosswalk, side) for side in ("left", "right")])
     uncertainty = 1 - (2 * waiting["score"] - 1).abs()
+    uncertainty = uncertainty.mask(waiting["evidence"].str.startswith(CONTRADICTS), 1.0)
     return _ranked(waiting["review_id"], uncertainty, asked, deals, deal_people, handoffs)
 
 

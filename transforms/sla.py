@@ -194,7 +194,7 @@ def clock_figures(status: DataFrame[HandoffStatus], zone: str) -> DataFrame[Cloc
     """
     running = status[status["relief"].isna()].reset_index(drop=True)
     started = running["started_at"].dt.tz_convert(zone).dt.tz_localize(None).dt.normalize()
-    week = started - pd.to_timedelta(started.dt.weekday, unit="D")
+    week = started - pd.to_timedelta(started.dt.day_of_week, unit="D")
     groups = {
         "all": pd.Series("all", index=running.index, dtype="str"),
         "tier": running["tier"],

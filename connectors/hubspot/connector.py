@@ -17,6 +17,7 @@ from connectors.hubspot.answers import SYSTEM
 from connectors.hubspot.client import Client
 from connectors.hubspot.paths import OBJECTS, SPECIAL, Paths
 from connectors.hubspot.read import Objects, Wanted
+from connectors.hubspot.scopes import is_granted
 from connectors.hubspot.subscriptions import OPT_OUT, may_unsubscribe, update_with_opt_outs
 from connectors.hubspot.values import Reader, field_info, known
 from connectors.hubspot.write import BATCH, Writer, create_properties
@@ -127,6 +128,15 @@ class HubSpot:
             told.get("companyCurrency") or "",
             tuple(told.get("additionalCurrencies") or ()),
         )
+
+    def is_granted(self, scope: str) -> bool | None:
+        """Tell whether the token has one of `scopes.SCOPES`; None where HubSpot does not tell."""
+        return is_granted(self._client, self._paths, scope)
+
+    @property
+    def quota(self) -> tuple[int, int] | None:
+        """Give the day's requests that are left and how many there are; None while untold."""
+        return self._client.road.budget.quota
 
     def describe(self, kind: str) -> Mapping[str, FieldInfo] | None:
         """Give an object's properties by name, or None when this token or portal does not have it.

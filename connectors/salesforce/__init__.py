@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from agreement.records import Batch, Change, FieldInfo, Outcome, Record, Window
-from connectors.salesforce import provision, read
+from connectors.salesforce import permissions, provision, read
 from connectors.salesforce.answers import SYSTEM
 from connectors.salesforce.bulk import Jobs
 from connectors.salesforce.connection import Connection
@@ -91,6 +91,18 @@ class Salesforce:
     def integration_user_id(self) -> str | None:
         """Give the id of the user behind the token; None when the org does not tell."""
         return self._connection.user_id()
+
+    def rights(self) -> permissions.Rights:
+        """Say what the integration user may do, as far as the org tells."""
+        return permissions.read_rights(self._connection, self.integration_user_id)
+
+    def rules(self) -> permissions.Rules:
+        """Give the org's rules and triggers that run when a record is written."""
+        return permissions.read_rules(self._connection)
+
+    def org(self) -> permissions.Org:
+        """Give the org's zone and currencies."""
+        return permissions.read_org(self._connection)
 
     def allow(self, share: Decimal, reserve: Decimal) -> None:
         """Use at most a share of the org's daily quota, and leave the reserve to other apps."""

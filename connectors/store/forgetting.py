@@ -8,6 +8,7 @@ import re
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -18,7 +19,9 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    String,
     Table,
+    Text,
     and_,
     delete,
     func,
@@ -40,7 +43,7 @@ from agreement.privacy import (
     alias_id,
 )
 from connectors.store.cleaning import Cleaner
-from connectors.store.columns import TEXT, Instant, json_text
+from connectors.store.columns import TEXT, Json, json_text
 from connectors.store.mirror import Mirror, load_mirror
 from connectors.store.rows import chunks
 from connectors.store.tables import (
@@ -259,7 +262,7 @@ def erase(connection: Connection, cleaner: Cleaner, at: datetime) -> dict[str, i
         if table.name not in _UNTOUCHED and table.name != "mirror_version":
             counts[table.name] += _sweep(connection, table, cleaner)
     add_tombstones(connection, cleaner.by_id, cleaner.addresses, at)
-    return {name: count for name, count in sorted(counts.items()) if count}
+    return {str(name): count for name, count in sorted(counts.items()) if count}
 
 
 def _kinds(connection: Connection) -> Sequence[Any]:
@@ -433,12 +436,7 @@ def _replace(
 
 
 def _is_text(column: Column[Any]) -> bool:
-    kind = column.type
-    return (not isinstance(kind, Instant) and kind.python_type is str) or _is_json(column)
-
-
-def _is_json(column: Column[Any]) -> bool:
-    return type(column.type).__name__ == "Json"
+    return isinstance(column.type, Json | String | Text)
 
 
 def _candidates(
@@ -517,9 +515,11 @@ def compact(engine: Engine) -> None:
 
     PostgreSQL's own archives and backups are the operator's.
     """
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if connection.dialect.name == "sqlite":
+    if engine.dialect.name == "sqlite":
+        # No transaction may be open, and the engine begins one with every connection it gives out.
+        with closing(engine.raw_connection()) as raw:
             for statement in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
-                connection.exec_driver_sql(statement)
-        else:
-            connection.exec_driver_sql("VACUUM (FULL)")
+                raw.cursor().execute(statement)
+        return
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("VACUUM (FULL)")

@@ -12,7 +12,7 @@ from agreement.frames import DataFrame, MatchDecisions, Reviews
 from agreement.pairs import Place, ordered, pair_id
 from connectors.store.columns import sqlite_instant, types_of
 from connectors.store.rows import chunks, fetch_frame, rows_of, upsert
-from connectors.store.tables import match_decision, review
+from connectors.store.tables import match_decision, outbox, review
 
 Decision = Literal["accept", "reject", "pin", "forbid"]
 
@@ -94,6 +94,33 @@ def read_decisions(connection: Connection, *, is_standing: bool) -> DataFrame[Ma
     if is_standing:
         query = query.where(c.ended_at.is_(None))
     return MatchDecisions.validate(fetch_frame(connection, query, types), lazy=True)
+
+
+# What others said ---------------------------------------------------------------------------------
+
+
+def read_own_values(connection: Connection) -> pd.DataFrame:
+    """Give what our writes to shared fields made of the values that people had set.
+
+    One row per record and field: `system`, `kind`, `record_id`, `field`, `before` (people's own
+    value) and `after` (ours). Several writes in a row are one.
+    """
+    c = outbox.c
+    query = (
+        select(c.system, c.kind, c.record_id, c.before, c.after)
+        .where(c.is_shared, c.state.in_(("sent", "confirmed")))
+        .order_by(c.sent_at, c.key)
+    )
+    values: dict[tuple[str, str, str, str], tuple[str | None, str | None]] = {}
+    for row in connection.execute(query):
+        for field, after in row.after.items():
+            place = (row.system, row.kind, row.record_id, field)
+            before = row.before.get(field)
+            own, ours = values.get(place, (before, before))
+            values[place] = (own if ours == before else before, after)
+    rows = [(*place, *pair) for place, pair in values.items()]
+    names = ["system", "kind", "record_id", "field", "before", "after"]
+    return pd.DataFrame(rows, columns=names).astype("str")
 
 
 # Reviews ------------------------------------------------------------------------------------------

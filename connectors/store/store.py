@@ -365,6 +365,11 @@ class Store:
         with reading(self._engine) as connection:
             return identity.read_decisions(connection, is_standing=is_standing)
 
+    def own_values(self) -> pd.DataFrame:
+        """Give, per record and shared field that we wrote, people's value `before` and `after`."""
+        with reading(self._engine) as connection:
+            return identity.read_own_values(connection)
+
     def save_reviews(self, run_id: str, found: DataFrame[Reviews], *, at: datetime) -> None:
         """Make these the pairs that wait for a person; others are ended, and kept."""
         with writing(self._engine) as connection:
@@ -552,15 +557,18 @@ class Store:
         shared: Collection[tuple[str, str, str]] = (),
         notes: Mapping[str, object] = MappingProxyType({}),
         holds: DataFrame[Holds] | None = None,
+        bases: DataFrame[Bases] | None = None,
     ) -> str:
         """Store a run's plan with its writes in the outbox, and the holds it makes; give its id.
 
         `shared` names the fields (system, kind, field) that people keep too; `notes` is what the
-        plan leaves out, and why.
+        plan leaves out, and why; `bases` are agreed values that it goes back to.
         """
         with writing(self._engine) as connection:
             if holds is not None:
                 sharing.add_holds(connection, holds, at)
+            if bases is not None:
+                sharing.save_bases(connection, run_id, bases, at)
             return outbox.save_plan(connection, run_id, writes, at, shared, notes)
 
     def find_plan(self, plan_id: str) -> PlanRow | None:

@@ -95,7 +95,8 @@ def _hash(salt: str, text: str) -> str:
 def successors(stones: Tombstones, system: str, kind: str, batch: Batch) -> dict[Place, str]:
     """List the records in which forgotten ones live on, with the random id of one of those.
 
-    A record that took a forgotten one over by a merge, or that a forgotten lead was converted to.
+    A record that took a forgotten one over by a merge, with all that went into it, or that a
+    forgotten lead was converted to.
     """
     if not stones or (system, kind) not in PEOPLE:
         return {}
@@ -106,9 +107,11 @@ def successors(stones: Tombstones, system: str, kind: str, batch: Batch) -> dict
         for further_kind, further in ((kind, record.merged_into), ("contact", converted)):
             if own and further and not stones.of(system, further):
                 found[system, further_kind, further] = own
-        for old in () if own else _merged_ids(record):
-            if alias := stones.of(system, old):
-                found[system, kind, record.record_id] = alias
+        merged = () if own else tuple(_merged_ids(record))
+        known = [alias for old in merged if (alias := stones.of(system, old))]
+        if known:
+            every = (record.record_id, *(old for old in merged if not stones.of(system, old)))
+            found |= {(system, kind, one): known[0] for one in every}
     return found
 
 

@@ -10,6 +10,8 @@ from standins.salesforce.catalog import (
     CURRENCY_OBJECTS,
     LEAD_STATUSES,
     OBJECTS,
+    PROFILE_OBJECTS,
+    PROFILE_RIGHTS,
     STAGES,
 )
 from standins.salesforce.derived import derive, history_rows

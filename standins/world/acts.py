@@ -73,7 +73,8 @@ class Diary:
             ),
         )
         if event == "CLICK" and not is_bot:
-            human.acts.append(Act(evidence_id, contact, at, ("marketing", "email")))
+            credit = ("marketing", "email")
+            human.acts.append(Act(evidence_id, contact, at, credit, campaign=str(campaign_id)))
 
     def campaign(self, human: Human, at: datetime) -> None:
         """Make the human a member of a campaign that did not have them; some respond.
@@ -98,7 +99,8 @@ class Diary:
             responded_on = min(at + timedelta(days=self.dice.whole(0, 20)), AS_OF)
             midnight = responded_on.replace(hour=0, minute=0, second=0)
             fields["FirstRespondedDate"] = f"{midnight:%Y-%m-%d}"
-            human.acts.append(Act(evidence_id, member, midnight, ("marketing", "campaign")))
+            credit = ("marketing", "campaign")
+            human.acts.append(Act(evidence_id, member, midnight, credit, campaign=campaign_id))
         self._add("CampaignMember", evidence_id, fields, at)
 
     # Sales, in HubSpot.

@@ -103,6 +103,7 @@ class Act:
     credit: tuple[str, str] | None = None  # team, channel
     stops_at: datetime | None = None
     kind: str = ""  # call, email or meeting
+    campaign: str = ""
 
     def as_touch(self) -> TouchTruth:
         """Give the credit it earns; a converted lead's acts have moved to its contact."""

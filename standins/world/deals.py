@@ -368,7 +368,18 @@ def _touches_inside(humans: list[Human], start: datetime, end: datetime) -> list
     acts = {
         act.evidence_id: act
         for human in humans
-        for act in human.acts
-        if act.credit and start <= act.at <= end
+        for act in _first_of_each_day(human)
+        if start <= act.at <= end
     }
     return sorted(acts.values(), key=lambda act: (act.at, act.evidence_id))
+
+
+def _first_of_each_day(human: Human) -> Iterable[Act]:
+    """List what earns credit, a second call, form or the like of one day left out."""
+    zone = ZoneInfo(COMPANY_ZONE)
+    found: dict[tuple[object, ...], Act] = {}
+    for act in sorted(human.acts, key=lambda act: (act.at, act.evidence_id)):
+        if act.credit:
+            key = (*act.credit, act.campaign, act.at.astimezone(zone).date())
+            found.setdefault(key, act)
+    return found.values()

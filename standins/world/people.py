@@ -163,7 +163,9 @@ class Casting:
         for kind in shape.replace(">contact", "").split():
             at = created_at
             if human.salesforce:
-                at = self._dice.between(human.salesforce[0].created_at + DAY, AS_OF - MINUTE)
+                latest = AS_OF - MINUTE
+                earliest = min(human.salesforce[0].created_at + DAY, latest)
+                at = self._dice.between(earliest, latest)
             human.salesforce.append(self._salesforce_person(human, kind, at))
         if human.salesforce and ">" not in shape and self._dice.chance(0.06):
             self._merge_into(human, human.salesforce[0])

@@ -1,18 +1,24 @@
 """Forgetting a person: nothing tells who it was, sums stay, and no pull brings them back."""
 
 import gzip
+import json
 from contextlib import closing
 from datetime import timedelta
 
 import pytest
-from click.testing import CliRunner
 from sqlalchemy import create_engine, inspect, text
 
 from agreement.errors import BadInput
 from connectors.clock import utc_now
 from connectors.store import Store
+from flows.cli import main
 from flows.forget import forget
+from flows.night import night
+from flows.run import open_run
+from tests.flows import small as nights
 from tests.flows.small import BORN, MONDAY, serve_small
+
+pytestmark = pytest.mark.slow
 
 SECRETS = ("zebulon", "quarkworth", "zq@ironwillow.test", "zeb.private@home.test", "5550123987")
 
@@ -43,6 +49,7 @@ class Forgetting:
             self.shown = forget(store, self.who, [self.folder / "out"], at=utc_now(),
                                 is_applied=False)  # fmt: skip
             self.held_before = self.found_in_tables()
+            self.files_before = self.found_in_files()
             self.result = forget(store, self.who, [self.folder / "out"], at=utc_now(),
                                  is_applied=True)  # fmt: skip
 
@@ -66,7 +73,8 @@ class Forgetting:
         needles = (*SECRETS, self.lead, self.task_who)
         with engine.connect() as connection:
             for table in inspect(engine).get_table_names():
-                for row in connection.execute(text(f'SELECT * FROM "{table}"')).mappings():
+                query = text(f'SELECT * FROM "{table}"')  # noqa: S608 - names of our own tables
+                for row in connection.execute(query).mappings():
                     found += [
                         f"{table}.{name}"
                         for name, value in row.items()
@@ -131,6 +139,7 @@ def test_before_anything_is_erased_it_is_shown_by_id_and_count_only(served):
     assert f"salesforce/lead/{served.lead}" in served.shown["records"]
     assert not any(secret in shown for secret in SECRETS)
     assert served.held_before, "showing has erased"
+    assert {"tandem.db", "report.html"} <= set(served.files_before)
 
 
 def test_nothing_in_any_table_tells_who_the_person_was(served):
@@ -153,14 +162,17 @@ def test_what_was_shown_is_what_was_done(served):
 def test_touches_and_handoffs_stay_under_a_random_id_and_full_reads_bring_nobody_back(served):
     small = served.small
     small.now += timedelta(days=1)
-    from flows.night import night
-    from flows.run import open_run
-    from tests.flows import small as nights
-
-    with open_run(small.settings, as_of=small.now, is_full=True, tell=lambda *said: None,
-                  connect_by=nights._unpaced) as run:  # fmt: skip
+    with open_run(
+        small.settings,
+        as_of=small.now,
+        is_full=True,
+        tell=lambda *said: None,
+        connect_by=nights._unpaced,
+    ) as run:
         summary = night(run, "apply")
     assert served.found_in_tables() == []
+    assert served.before["touches"]
+    assert served.before["handoffs"]
     assert served.figures() == served.before
     assert not summary.get("refused")
 
@@ -168,3 +180,47 @@ def test_touches_and_handoffs_stay_under_a_random_id_and_full_reads_bring_nobody
 def test_whoever_is_forgotten_is_not_known_any_more(served):
     with closing(served.store()) as store, pytest.raises(BadInput, match="forgotten already"):
         forget(store, served.who, [], at=utc_now(), is_applied=True)
+
+
+def test_a_record_that_took_a_forgotten_one_over_is_forgotten_with_it(served):
+    small = served.small
+    small.now += timedelta(days=1)
+    other = {"email": "z.second@home.test", "firstname": "Zebulon", "lastname": "Quarkworth"}
+    other_id = small.hubspot.add("contacts", other, created_at=small.now)
+    small.night()
+    assert served.found_in_tables(), "a new contact is a new person until somebody merges them"
+    small.hubspot.merge("contacts", served.contact, other_id, at=small.now)
+    small.night()
+    assert [place for place in served.found_in_tables() if place.startswith("mirror_hubspot")] == []
+
+
+@pytest.fixture
+def tandem(served, monkeypatch, capsys):
+    """Run the command line in this process; give its exit code and both outputs."""
+    monkeypatch.setenv("TANDEM_DATABASE_URL", served.small.settings.database_url)
+    monkeypatch.chdir(served.folder)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["tandem", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = capsys.readouterr()
+        return ended.value.code, told.out, told.err
+
+    return run
+
+
+def test_the_command_shows_first_and_says_how_to_do_it(served, tandem):
+    code, out, _ = tandem("forget", f"hubspot/contact/{served.small.hubspot_ids[0]}")
+    assert code == 0
+    assert out.startswith("Would forget: hubspot/contact/")
+    assert "Nothing erased; add --apply. It cannot be undone." in out
+    code, out, _ = tandem("forget", f"hubspot/contact/{served.small.hubspot_ids[0]}", "--json")
+    assert json.loads(out)["is_applied"] is False
+
+
+def test_a_person_nobody_knows_is_bad_input_with_an_example(tandem):
+    code, _, err = tandem("forget", "p_nobody")
+    assert code == 3
+    assert "no person p_nobody" in err
+    assert "hubspot/contact/51201" in err

@@ -205,6 +205,38 @@ def test_the_newest_edit_wins_by_field_history_not_by_the_records_stamp(tmp_path
         assert small.titles(0) == small.titles(1) == ("newer", "newer")
 
 
+def test_a_new_mapping_on_old_rows_is_a_backfill_that_a_plan_shows_before_anything_is_written(
+    tmp_path,
+):
+    with serve_small(tmp_path, people=3) as small:
+        small.edit_hubspot(0, mobilephone="+1 212 555 0100")
+        small.edit_salesforce(1, MobilePhone="+1 212 555 0101")
+        small.edit_hubspot(2, mobilephone="+1 212 555 0102")
+        small.edit_salesforce(2, MobilePhone="+1 212 555 0199")
+        small.night()
+        phone = "  - {name: phone, entity: person,"
+        mobile = "hubspot: mobilephone, salesforce: {lead: MobilePhone, contact: MobilePhone}}"
+        small.agree((phone, f"  - {{name: mobile, entity: person, owner: ask, {mobile}\n{phone}"))
+        before = small.state()
+        plan_id = small.night("plan")["plan_id"]
+        assert small.state() == before
+        with small.store() as store:
+            shown = [row for row in plan_view(store, plan_id)["writes"] if row["is_shared"]]
+        assert {(row["before"], row["after"]) for row in shown} == {
+            (None, "+1 212 555 0100"),
+            (None, "+1 212 555 0101"),
+        }
+        assert all("filled from" in row["reason"] for row in shown)
+        summary = small.night()
+        assert summary["conflicts"]["count"] == 1, (
+            "two old values that differ are a person's to say"
+        )
+        contacts = small.salesforce.records("Contact")
+        assert contacts[small.contact_ids[0]]["MobilePhone"] == "+1 212 555 0100"
+        assert small.hubspot.records("contacts")[small.hubspot_ids[1]]["mobilephone"][-4:] == "0101"
+        assert contacts[small.contact_ids[2]]["MobilePhone"] == "+1 212 555 0199"
+
+
 # Guards: each stops before the first write -------------------------------------------------------
 
 

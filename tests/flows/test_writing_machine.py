@@ -10,7 +10,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from connectors.hubspot import HubSpot, unpaced
 from connectors.salesforce import Jobs, Salesforce
 from connectors.transport import Budget, Pacer, Road
 from flows.night import night
-from flows.run import open_run
+from flows.run import Run, open_run
 from flows.undo import undo_run
 from flows.writes import apply_plan
 from standins.faults import Fault
@@ -48,6 +47,10 @@ OPT_OUT = {"contacts": "hs_email_optout", "Contact": "HasOptedOutOfEmail",
 BY_ITSELF = {"hs_lastmodifieddate", "lastmodifieddate", "LastModifiedDate", "SystemModstamp",
              "LastModifiedById", "hs_updated_by_user_id"}  # fmt: skip
 
+BATCHES = {
+    True: "POST /crm/v3/objects/{type}/batch/update",
+    False: "PATCH /services/data/{v}/composite/sobjects",
+}
 FAULTS = st.sampled_from(
     [
         Fault(503),
@@ -95,11 +98,16 @@ class Machine(RuleBasedStateMachine):
         self.runs: list[str] = []
         self.waiting: str | None = None
         self.decided: set[Any] = set()
-        self.opted_out: set[tuple[str, str]] = set()
+        self.is_sound = self.is_undoing = False
+        self.kinds_of: dict[tuple[str, str], Any] = {}
 
     def teardown(self) -> None:
-        self.stack.close()
-        shutil.rmtree(self.folder)
+        try:
+            if self.is_sound:
+                self.two_quiet_nights_bring_both_together()
+        finally:
+            self.stack.close()
+            shutil.rmtree(self.folder)
 
     # What people do ------------------------------------------------------------------------------
 
@@ -135,18 +143,24 @@ class Machine(RuleBasedStateMachine):
     kinds = st.sampled_from(["contacts", "Contact", "Lead"])
     places = st.integers(0, 7)
 
-    @rule(kind=kinds, place=places, name=st.sampled_from([*SHARED]), is_blank=st.booleans())
-    def edit(self, kind: str, place: int, name: str, is_blank: bool) -> None:
-        if (record := self.pick(kind, place)) is None:
-            return
+    edits = st.tuples(
+        kinds, places, st.sampled_from([*SHARED]), st.sampled_from([False] * 4 + [True])
+    )
+
+    @rule(edits=st.lists(edits, min_size=1, max_size=4))
+    def edit(self, edits: list[tuple[str, int, str, bool]]) -> None:
+        for kind, place, name, is_emptied in edits:
+            if (record := self.pick(kind, place)) is not None:
+                self.type(kind, record, name, None if is_emptied else self.word(name))
+
+    def word(self, name: str) -> str:
+        """Give a value that nobody typed before."""
         self.typed += 1
-        word = f"t{self.typed}" if name == "title" else f"+1 212 555 {self.typed:04d}"
-        self.type(kind, record, name, None if is_blank and self.typed % 3 == 0 else word)
+        return f"t{self.typed}" if name == "title" else f"+1 212 555 {self.typed:04d}"
 
     @rule(place=places, name=st.sampled_from([*SHARED]))
     def edit_both_to_the_same(self, place: int, name: str) -> None:
-        self.typed += 1
-        word = f"t{self.typed}" if name == "title" else f"+1 212 555 {self.typed:04d}"
+        word = self.word(name)
         for kind in ("contacts", "Contact"):
             if (record := self.pick(kind, place)) is not None:
                 self.type(kind, record, name, word)
@@ -154,6 +168,7 @@ class Machine(RuleBasedStateMachine):
     def type(self, kind: str, record: str, name: str, value: str | None) -> None:
         self.set(kind, record, {SHARED[name][kind]: value or ("" if kind == "contacts" else None)})
         cell = (kind, record, name)
+        self.typed += 1
         old, new = self.cells.get(cell), value or ("blank", self.typed)
         self.seen.setdefault(new, set()).update({old, *self.seen.get(old, ())})
         self.cells[cell] = new
@@ -219,7 +234,7 @@ class Machine(RuleBasedStateMachine):
     @rule(is_theirs=st.booleans())
     def decide(self, is_theirs: bool) -> None:
         with self.small.store() as store:
-            for _, row in store.open_conflicts().head(1).iterrows():
+            for row in store.open_conflicts().head(1).to_dict("records"):
                 side = "salesforce" if is_theirs else "hubspot"
                 store.decide_conflict(row["conflict_id"], side, by="ops", at=utc_now())
                 self.decided.add((row["field"], row["hubspot_value"], row["salesforce_value"]))
@@ -231,24 +246,21 @@ class Machine(RuleBasedStateMachine):
 
     # What we do ----------------------------------------------------------------------------------
 
-    @rule()
-    def sync(self) -> None:
-        self.run("apply")
-
-    @rule(commit=st.integers(1, 60))
-    def die_at_a_commit(self, commit: int) -> None:
-        self.run("apply", dies_at=commit)
+    @rule(dies_at=st.none() | st.integers(1, 60))
+    def sync(self, dies_at: int | None) -> None:
+        """Run a night; it may die before any of its commits."""
+        self.run("apply", dies_at=dies_at)
 
     @rule(fault=FAULTS, nth=st.integers(1, 40), is_hubspot=st.booleans())
-    def meet_a_fault(self, fault: Fault, nth: int, is_hubspot: bool) -> None:
+    def sync_with_an_ill_vendor(self, fault: Fault, nth: int, is_hubspot: bool) -> None:
         standin = self.small.hubspot if is_hubspot else self.small.salesforce
-        template = None
-        if fault.rows:
-            template, nth = (
-                "POST /crm/v3/objects/{type}/batch/update" if is_hubspot
-                else "PATCH /services/data/{v}/composite/sobjects"
-            ), 1  # fmt: skip
-        standin.faults.plan(fault, template=template, nth=nth, times=8)
+        is_row = bool(fault.rows)
+        standin.faults.plan(
+            fault,
+            template=BATCHES[is_hubspot] if is_row else None,
+            nth=1 if is_row else nth,
+            times=8,
+        )
         self.run("apply")
         standin.faults.clear()
 
@@ -277,10 +289,11 @@ class Machine(RuleBasedStateMachine):
         self.take_back(self.runs[-1 - place % len(self.runs)])
         undone = self.state()
         self.run("apply")
-        moved = {place for place in changes(before, undone) if place in changes(undone, self.state())}
+        moved = {
+            place for place in changes(before, undone) if place in changes(undone, self.state())
+        }
         assert not moved, f"the next night wrote what an undo took back: {moved}"
 
-    @rule()
     def two_quiet_nights_bring_both_together(self) -> None:
         self.run("apply")
         self.run("apply")
@@ -308,6 +321,7 @@ class Machine(RuleBasedStateMachine):
 
     def act(self, work: Any, dies_at: int | None = None) -> dict[str, Any]:
         """Do a run and hold what it did against the laws; it may die, or a vendor may."""
+        self.is_sound = False
         before, summary = self.state(), {}
         with ExitStack() as stack:
             try:
@@ -321,18 +335,20 @@ class Machine(RuleBasedStateMachine):
                 )
                 stack.enter_context(dying_at(dies_at))
                 self.runs.append(run.run_id)
-                if not hasattr(self, "kinds_of"):
-                    self.kinds_of = {
-                        place: (run.hubspot if place[0] == "hubspot" else run.salesforce).describe(
-                            place[1]
-                        )
-                        for place in ALL.values()
-                    }
+                self.note_kinds(run)
                 summary = work(run)
             except (Crash, TandemError):
                 summary = {}
         self.check_outbox(before)
+        self.is_sound = True
         return summary
+
+    def note_kinds(self, run: Run) -> None:
+        if not self.kinds_of:
+            crms = {crm.system: crm for crm in run.crms}
+            self.kinds_of = {
+                (system, kind): crms[system].describe(kind) for system, kind in ALL.values()
+            }
 
     def take_back(self, run_id: str, dies_at: int | None = None) -> None:
         before = self.state()
@@ -361,8 +377,6 @@ class Machine(RuleBasedStateMachine):
             return self.act(lambda run: undo_run(run, run_id, is_applied=True), dies_at)
         finally:
             self.is_undoing = False
-
-    is_undoing = False
 
     # What must hold ------------------------------------------------------------------------------
 
@@ -431,9 +445,7 @@ class Machine(RuleBasedStateMachine):
                     assert new is not None, f"{cell}: a blank won over {old}"
                     is_seen = was in self.seen.get(token, ()) or was is None
                     is_fill = old is None
-                    is_decided = any(
-                        {old, new} <= {one, other} for _, one, other in self.decided
-                    )
+                    is_decided = any({old, new} <= {one, other} for _, one, other in self.decided)
                     assert is_seen or is_fill or is_decided, f"{cell}: {was} lost to {token}"
         for kind, field in OPT_OUT.items():
             for place, values in after.items():
@@ -459,15 +471,13 @@ class Machine(RuleBasedStateMachine):
             links = store.crosswalk()
             conflicts = {
                 (row["hubspot_id"], row["salesforce_id"], row["field"])
-                for _, row in store.open_conflicts().iterrows()
+                for row in store.open_conflicts().to_dict("records")
             }
-            holds = {
-                (row["record_id"], row["field"]) for _, row in store.holds().iterrows()
-            }
+            holds = {(row["record_id"], row["field"]) for row in store.holds().to_dict("records")}
         people = links[(links["entity"] == "person") & links["is_survivor"]]
         hubspot = people[people["system"] == "hubspot"].set_index("entity_id")["record_id"]
         state = self.state()
-        for _, row in people[people["system"] == "salesforce"].iterrows():
+        for row in people[people["system"] == "salesforce"].to_dict("records"):
             one = hubspot.get(row["entity_id"])
             theirs = state.get(("salesforce", row["kind"], row["record_id"]))
             mine = state.get(("hubspot", "contact", one))
@@ -509,4 +519,4 @@ def filled(value: Any) -> Any:
 
 
 TestWriting = pytest.mark.slow(Machine.TestCase)
-TestWriting.settings = settings(max_examples=8, stateful_step_count=25, deadline=None)
+TestWriting.settings = settings(max_examples=8, stateful_step_count=24, deadline=None)

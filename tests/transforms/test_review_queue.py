@@ -47,6 +47,11 @@ def test_where_nothing_is_at_stake_the_more_uncertain_goes_first():
     assert ranked(pair(1, 0.9), pair(2, 0.55), pair(3, 0.2))["id"].tolist() == ["m_2", "m_3", "m_1"]
 
 
+def test_what_contradicts_a_stronger_link_is_open_however_sure_it_looks():
+    sure = pair(1, 0.99, evidence="contradicts a stronger link: email equal")
+    assert ranked(sure, pair(2, 0.6))["uncertainty"].tolist() == [1.0, pytest.approx(0.8)]
+
+
 def test_money_goes_before_doubt_as_far_as_it_outweighs_it():
     found = ranked(
         pair(1, 0.5),

@@ -50,18 +50,17 @@ def _since(rows: pd.DataFrame, before: pd.DataFrame, now: object) -> pd.Series:
 def _reasons(rows: pd.DataFrame, used: pd.DataFrame, before: pd.DataFrame) -> dict[str, pd.Series]:
     """Find the surest link of each record and the first of the records it leads to.
 
-    A link that no key proves tonight says what it said when it was made; one that still stands
-    keeps the score that it had then.
+    A link says what it said when it was made, as long as both records are one and no stronger rule
+    has come to hold; so does one that no key proves any more.
     """
     told = _surest(rows, used)
     was = before.set_index("key")[["rule", "evidence", "score", "decided_by"]]
     was = was.reindex(pd.Index(rows["key"])).set_axis(rows.index)
     entity_of = rows.set_index("key")["entity_id"]
     is_there = (lookup(was["evidence"], entity_of) == rows["entity_id"]).astype(bool)
-    is_kept = told["rule"] == "kept"
-    told = told.mask(is_kept & is_there, was)
-    is_same = (told["rule"] == was["rule"]) & (told["evidence"] == was["evidence"])
-    told["score"] = told["score"].mask(is_same.astype(bool), was["score"]).astype("float64")
+    strength = linking.strength(told["rule"])
+    is_as_strong = (strength == linking.KEPT) | (linking.strength(was["rule"]) == strength)
+    told = told.mask(is_there & is_as_strong, was)
     return {name: told[name] for name in told.columns}
 
 

@@ -11,8 +11,8 @@ from agreement.frames import Aliases, DataFrame, Links, lookup
 from agreement.policy import Identity
 from transforms.identity import links as linking
 from transforms.identity.addresses import address_links
-from transforms.matching import COLUMNS, LINK, MatchModel, match_people
-from transforms.person_names import are_alike, plain_names
+from transforms.matching import COLUMNS, LINK, THROUGH, MatchModel, match_people
+from transforms.person_names import are_alike, are_two, plain_names
 
 # Records of one system that matching takes for one person's, and the share of them that are.
 _DUPLICATE, _DUPLICATE_SHARE = "duplicate", 0.99
@@ -38,13 +38,53 @@ def link_humans(
     sure = pd.concat([stored, linking.converted(nodes, aliases)], ignore_index=True)
     exact = address_links(nodes, sure, policy)
     found = match_people(*match_tables(nodes), model)
-    is_link = found.links["decision"] == LINK
+    is_link = (found.links["decision"] == LINK) & has_second_field(found.links["evidence"])
     likely = _links_of(found.links[is_link], nodes)
+    clear = ~_are_clearly_two(likely, nodes)
     twins = _duplicates(found.people, nodes)
-    every = pd.concat([sure, exact, likely, twins], ignore_index=True)
+    twins = twins[~_are_clearly_two(twins, nodes)]
+    every = pd.concat([sure, exact, likely[clear], twins], ignore_index=True)
     is_inside = _is_inside(every, nodes)
     kin = pd.concat([every.loc[is_inside, ["a", "b"]], _of_one_partner(stored, nodes)])
-    return Humans(every, kin, _links_of(_best(found.links[~is_link]), nodes))
+    uncertain = _links_of(_best(found.links[~is_link]), nodes)
+    return Humans(every, kin, pd.concat([uncertain, likely[~clear]], ignore_index=True))
+
+
+# Words of matching's evidence that say more than that two people of one name know one company.
+_SECOND_FIELD = (
+    r"email (?:equal|a slip|numbered|same mailbox name)|phone (?:equal|shared by few)"
+    r"|company (?:equal|part|alike)"
+)
+_DOMAIN = r"domain (?:equal|alike|company's name)|email shared mailbox|phone switchboard"
+_FURTHER = r"title (?:equal|alike)|place same (?:postcode|city)"
+
+
+def has_second_field(evidence: pd.Series) -> pd.Series:
+    """Tell pairs in which something beside the name agrees.
+
+    A name alone is nobody's, and one domain has people of one name: six in a hundred such pairs
+    were two people, where nothing else was known.
+    """
+    says = {words: evidence.str.contains(words, regex=True) for words in (_DOMAIN, _FURTHER)}
+    is_through = evidence == THROUGH
+    return (
+        is_through
+        | evidence.str.contains(_SECOND_FIELD, regex=True)
+        | (says[_DOMAIN] & says[_FURTHER])
+    ).astype(bool)
+
+
+def _are_clearly_two(links: pd.DataFrame, nodes: pd.DataFrame) -> pd.Series:
+    """Tell links between father and son: one address, but clearly not one given name."""
+    one, other = nodes.loc[links["a"]], nodes.loc[links["b"]]
+    is_one_address = (one["email"].to_numpy() == other["email"].to_numpy()).astype(bool)
+    names = [
+        plain_names(side[name]).reset_index(drop=True)
+        for side in (one, other)
+        for name in ("first_name", "last_name")
+    ]
+    two = are_two(*names).to_numpy() if len(links) else np.zeros(0, dtype=bool)
+    return pd.Series(is_one_address & two, index=links.index)
 
 
 def match_tables(nodes: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

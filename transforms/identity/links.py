@@ -56,6 +56,12 @@ def typed(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[_COLUMNS].astype({**types, "rule": "str", "decided_by": "str"})
 
 
+def strength(rules: pd.Series) -> pd.Series:
+    """Give the rank of each rule."""
+    ranks = {rule: rank for rule, (rank, _) in _RULES.items()}
+    return rules.map(ranks).fillna(FOUND).astype("int64")
+
+
 def in_order(pairs: pd.DataFrame) -> pd.DataFrame:
     """Put the lower position of each pair first."""
     low, high = (find(pairs["a"], pairs["b"]) for find in (np.minimum, np.maximum))

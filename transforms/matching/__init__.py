@@ -5,6 +5,7 @@ from transforms.matching.contact import registered as registered_domain
 from transforms.matching.encode import COLUMNS
 from transforms.matching.match import LINK, REVIEW, Matched, match, match_people
 from transforms.matching.model import MatchModel
+from transforms.matching.reasons import THROUGH
 from transforms.matching.text import company as company_name
 from transforms.matching.weights import Thresholds, thresholds, weights
 from transforms.matching.words import Words
@@ -13,6 +14,7 @@ __all__ = [
     "COLUMNS",
     "LINK",
     "REVIEW",
+    "THROUGH",
     "MatchModel",
     "Matched",
     "Thresholds",

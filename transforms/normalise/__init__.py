@@ -22,7 +22,7 @@ from transforms.normalise.fields import (
 )
 from transforms.normalise.history import stage_changes
 from transforms.normalise.marketing import with_marketing_acts, with_scanners
-from transforms.normalise.mirrors import Mirrors, aliases, associations, live
+from transforms.normalise.mirrors import Mirrors, aliases, as_others_said, associations, live
 from transforms.normalise.people import absences, accounts, people, users
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "accounts",
     "activities",
     "aliases",
+    "as_others_said",
     "associations",
     "company_currency",
     "currency_digits",
