@@ -386,9 +386,9 @@ class Handoffs(Table):
 
     The clock starts at `started_at`. `contact_id` is the HubSpot contact that became the MQL.
     `record_id` and `record_kind` name the Salesforce record that carries it (missing when the
-    person is not there). `owner_id` and `zone` are of whoever owned it when it was touched, else when its
-    cycle ended, else now; missing and the team's zone when nobody did. Evidence is the first listed
-    human act at or after the start. `answered_at` is when the answer was first given;
+    person is not there). `owner_id` and `zone` are of whoever owned it when it was touched, else
+    when its cycle ended, else now; missing and the team's zone when nobody did. Evidence is the
+    first listed human act at or after the start. `answered_at` is when the answer was first given;
     `answer_fault` says why a rejection does not count as work: rejected_without_reason or
     too_few_attempts. `relief` says why the person carries no clock for sales: below_criteria or
     recycled_too_soon.
@@ -452,11 +452,11 @@ class HandoffStatus(Table):
     or to `now` while there is none; `seen_seconds` and `assigned_seconds` are the working time of
     those two lags, missing while they last. `due_at` is missing when the working calendar never
     opens, and without a clock. `answer_status` is in_time (by `answer_due_at`), late, undated,
-    waiting, silent (its due time has passed) or not_worked; missing where there is no lead to answer on. `cause` is why a promise was
-    missed, the first that holds: not_seen, not_assigned, owner_inactive, owner_absent,
-    reassigned_late, rejected_without_reason, too_few_attempts, never_touched, touched_late; for a
-    touch in time also never_answered and answered_late. Missing: nothing was missed. `team` is the
-    owner's.
+    waiting, silent (its due time has passed) or not_worked; missing where there is no lead to
+    answer on. `cause` is why a promise was missed, the first that holds: not_seen, not_assigned,
+    owner_inactive, owner_absent, reassigned_late, rejected_without_reason, too_few_attempts,
+    never_touched, touched_late; for a touch in time also never_answered and answered_late. Missing:
+    nothing was missed. `team` is the owner's.
     """
 
     handoff_id: str
@@ -521,7 +521,8 @@ class Promises(Table):
     `promise` is volume, acceptance, completeness, recycled or `source SOURCE` (at most so much).
     `promised` and `actual` are counts or parts per million by `unit`; `counted` is how many
     handoffs the actual is read from. `pace` is where the actual leads by the period's end at the
-    same speed: a count is scaled up, a share stays. Missing where nothing was counted yet.
+    same speed: a count is scaled up, a share stays; `is_kept` goes by it. Missing where nothing was
+    counted yet.
     """
 
     promise: str
@@ -1018,9 +1019,10 @@ class Rejects(Table):
 
 
 class Alerts(Table):
-    """One row per message due: `alert_key` is the same for the same change of state.
+    """One row per change of a clock's state that is due to be said, once ever.
 
-    So that it is said once.
+    `state` is warned, breached, escalated or resolved. `receiver` is a user's id, `lead` (the sales
+    lead) or `ops`. `event_at` is when it came to be.
     """
 
     alert_key: str
@@ -1028,3 +1030,34 @@ class Alerts(Table):
     state: str
     owner_id: str = _may_miss()
     text: str
+    receiver: str
+    event_at: Utc
+
+
+class PendingAlerts(Table):
+    """One row per alert that was stored and is in no message yet."""
+
+    alert_key: str
+    about_id: str
+    state: str
+    receiver: str
+    stored_at: Utc
+
+
+class Messages(Table):
+    """One row per message: the alerts of one receiver in one text.
+
+    `message_key` is the same for the same alerts. `week` is the Monday of the receiver's week.
+    """
+
+    message_key: str
+    receiver: str
+    week: str
+    text: str
+
+
+class AlertPlaces(Table):
+    """One row per pending alert that is settled: its message; missing: overtaken, not sent."""
+
+    alert_key: str
+    message_key: str = _may_miss()

@@ -9,7 +9,6 @@ from decimal import Decimal
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -539,10 +538,29 @@ class Targets(Policy):
     sales: Annotated[Decimal, Field(gt=0)]
 
 
-class AlertRules(Policy):
-    """Where a message goes; addresses come from the environment."""
+Role = Literal["owner", "lead", "ops"]
+Route = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,30}$")]
 
-    route: Literal["terminal", "webhook"]
+
+class AlertRules(Policy):
+    """Who is told what, when, and by which route; addresses come from the environment.
+
+    `route` is every role's unless `routes` names another. An owner is told of their own clocks, the
+    sales lead of what is escalated, ops of what nobody owns.
+    """
+
+    route: Route
+    routes: Mapping[Role, Route] = Field(default_factory=dict)
+    warn_at: Annotated[Decimal, Field(gt=0, lt=1)] = Decimal("0.75")
+    escalate_after: Duration = timedelta(hours=4)
+    quiet: tuple[Hours, ...] = ()
+    budget: int = Field(default=20, gt=0)
+    listed: int = Field(default=10, gt=0)
+
+    def route_of(self, receiver: str) -> str:
+        """Give the route by which a receiver is told: a role's own, else that of owners."""
+        role: Role = "lead" if receiver == "lead" else "ops" if receiver == "ops" else "owner"
+        return self.routes.get(role, self.route)
 
 
 class Writeback(Policy):

@@ -89,6 +89,15 @@ def alias_address(token: str) -> str:
     return f"person@{MARK}{token}.invalid"
 
 
+def is_alias_address(address: str) -> bool:
+    """Tell whether an address stands for a forgotten person's.
+
+    >>> is_alias_address(alias_address("a1b2c3")), is_alias_address("ann@forgotten.test")
+    (True, False)
+    """
+    return address.startswith(f"person@{MARK}") and address.endswith(".invalid")
+
+
 def is_wordy(field: str) -> bool:
     """Tell fields that hold free text, which may say anything about a person.
 

@@ -280,7 +280,7 @@ def _no_sleep(seconds: float) -> None:
     """Go on at once."""
 
 
-def keep_quiet(route: str, key: str, text: str, webhook_url: SecretStr | None) -> None:
+def keep_quiet(route: str, key: str, text: str, addresses: Sequence[SecretStr]) -> None:
     """Take an alert and say nothing."""
 
 

@@ -9,11 +9,14 @@ from pathlib import Path
 import click
 
 from agreement.errors import TandemError
+from flows.cli_alerts import alerts
 from flows.cli_bridge import bridge
+from flows.cli_doctor import DOCTOR
 from flows.cli_forget import FORGET
 from flows.cli_ops import OPS
 from flows.cli_review import review
 from flows.cli_rewards import rewards
+from flows.cli_watch import watch
 from flows.cli_writes import WRITES
 from flows.terminal import Instant, Suggesting, as_json, print_result, progress, shown_stage
 
@@ -30,7 +33,7 @@ def tandem(verbose: bool) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
-for _command in (*WRITES, *OPS, bridge, *FORGET):
+for _command in (*WRITES, *OPS, bridge, *FORGET, *DOCTOR):
     tandem.add_command(_command)
 
 
@@ -207,6 +210,8 @@ def calc_rewards(file: Path, is_json: bool) -> None:
 
 tandem.add_command(rewards)
 tandem.add_command(review)
+tandem.add_command(watch)
+tandem.add_command(alerts)
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,7 +116,7 @@ def _one_night(here: Stage, out: Path) -> tuple[dict[str, Any], Path]:
     return summary, write_scoreboard(summary, out / "scoreboard.html")
 
 
-def _keep_quiet(route: str, key: str, text: str, webhook_url: SecretStr | None) -> None:
+def _keep_quiet(route: str, key: str, text: str, addresses: Sequence[SecretStr]) -> None:
     """Take an alert and say nothing: a demo would fill the screen with them."""
 
 

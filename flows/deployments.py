@@ -35,7 +35,7 @@ from prefect.schedules import Cron, Interval, Schedule
 from prefect.tasks import Task
 from pydantic import AwareDatetime, BaseModel, Field, SecretStr
 
-from agreement.errors import GuardStopped, VendorUnavailable
+from agreement.errors import Busy, GuardStopped, VendorUnavailable
 from connectors.clock import utc_now
 from connectors.participants import read_approvers
 from connectors.store import Store
@@ -46,6 +46,7 @@ from flows.run import Run, agreement_in_force, connect, open_run
 from flows.scope import Scope
 from flows.show import show_night, show_provision
 from flows.show_writes import show_applied, show_undo
+from flows.watch import watch
 
 ROOT = Path(__file__).parents[1]
 
@@ -239,6 +240,29 @@ def _emit(event: str, run_id: str, payload: Mapping[str, Any]) -> None:
         resource={"prefect.resource.id": f"tandem.run.{run_id}", "prefect.resource.name": run_id},
         payload={"run_id": run_id, **payload},
     )
+
+
+# Between nights ----------------------------------------------------------------------------------
+
+
+@flow(name="handoff-watch", flow_run_name="watch", timeout_seconds=240, persist_result=False)
+def handoff_watch(portal: Portal = "") -> dict[str, Any]:
+    """Read what can change a clock, write it back, say what is due; then tell automations.
+
+    A night that holds the lock does the same and more: then there is nothing to do here.
+    """
+    try:
+        with open_run(settings_of(portal)) as run:
+            result = watch(run)
+    except Busy as error:
+        return {"skipped": str(error)}
+    for told in result["told"]:
+        emit_event(
+            f"tandem.handoff.{told['state']}",
+            resource={"prefect.resource.id": f"tandem.handoff.{told['about_id']}"},
+            payload={**told, "run_id": result["run_id"]},
+        )
+    return result
 
 
 # What people decide ------------------------------------------------------------------------------

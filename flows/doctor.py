@@ -28,6 +28,7 @@ from connectors.salesforce.permissions import (
 from connectors.settings import Settings
 from connectors.store import Store
 from connectors.store.checkup import Found, look_at
+from connectors.transport import Budget, Pacer, Road
 from flows.provision import provision, written_kinds
 from flows.run import agreement_in_force
 from transforms.value_maps import map_faults
@@ -56,12 +57,11 @@ Checks = Iterator[Check]
 
 @dataclass(frozen=True)
 class Doctor:
-    """What the checks share."""
+    """What the checks share; a request is sent `attempts` times: who waits here is a person."""
 
     load: Callable[[], Settings]
     now: datetime
-    connect_hubspot: Callable[[Settings], HubSpot] = HubSpot.from_settings
-    connect_salesforce: Callable[[Settings], Salesforce] = Salesforce.from_settings
+    attempts: int = 2
 
 
 def doctor(patient: Doctor) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def _rules(settings: Settings, agreement: Agreement, now: datetime) -> Checks:
     today = now.astimezone(agreement.calendar.zone_info).date()
     yield _in_force(agreement, today)
     calendar = agreement.calendar
-    days = [day for day in calendar.holidays.expand(range(today.year, today.year + 1))]
+    days = calendar.holidays.expand(range(today.year, today.year + 1))
     if days:
         where = calendar.holidays.country or "own list"
         yield Check("agreement", "holidays", "ok", f"{len(days)} in {today.year} ({where})")
@@ -229,8 +229,8 @@ def _disk(free: int) -> Check:
 def _version_kept(settings: Settings, agreement: Agreement) -> Check:
     """Compare the agreement with what was kept under its name when it was first used."""
     with closing(Store.open(settings.database_url)) as store:
-        kept = store.kept_agreements().get(agreement.name)
-    if kept is None or dict(kept) == agreement.model_dump(mode="json"):
+        kept = store.agreement_digest(agreement.name)
+    if kept in (None, agreement.digest):
         return Check("database", "agreement version", "ok", f"{agreement.name} is as it was used")
     return Check(
         "database", "agreement version", "fail",
@@ -263,7 +263,8 @@ def _system(
 def _hubspot(
     patient: Doctor, settings: Settings, agreement: Agreement
 ) -> Iterator[Check | Account | Org]:
-    with closing(patient.connect_hubspot(settings)) as hubspot:
+    base_url, token = settings.hubspot_access()
+    with closing(HubSpot(base_url, token, attempts=patient.attempts)) as hubspot:
         account = hubspot.account()
         yield account
         yield Check("hubspot", "access", "ok", f"portal {account.portal_id}")
@@ -320,6 +321,11 @@ def _fields(crm: Crm, agreement: Agreement) -> Checks:
                 "tandem provision --apply; one that is there needs edit for the integration user",
                 _ACCESS,
             )  # fmt: skip
+        elif row.drifted:
+            yield Check(
+                crm.system, name, "warn", f"{len(row.drifted)} differ: {'; '.join(row.drifted)}",
+                "Change the field in the CRM, or delete it there and run tandem provision --apply",
+            )  # fmt: skip
         else:
             yield Check(crm.system, name, "ok", f"{count} there and writable")
 
@@ -353,7 +359,8 @@ def _shared(crm: Crm, agreement: Agreement) -> Checks:
 def _salesforce(
     patient: Doctor, settings: Settings, agreement: Agreement
 ) -> Iterator[Check | Account | Org]:
-    with closing(patient.connect_salesforce(settings)) as salesforce:
+    road = Road(Budget("salesforce"), {"all": Pacer(None, 1)}, attempts=patient.attempts)
+    with closing(Salesforce.from_settings(settings, road=road)) as salesforce:
         rights = salesforce.rights()
         yield Check("salesforce", "access", "ok", "signed in")
         for right in ORG_RIGHTS:
@@ -418,20 +425,19 @@ def _together(agreement: Agreement, portal: Account | None, org: Org | None) -> 
     zones |= {"hubspot": portal.time_zone} if portal else {}
     zones |= {"salesforce": org.time_zone} if org else {}
     shown = ", ".join(f"{name} {zone}" for name, zone in zones.items())
-    checks = [
-        Check("both", "time zones", "ok", shown)
-        if len(set(zones.values())) == 1
-        else Check(
-            "both",
-            "time zones",
-            "warn",
-            shown,
-            "Clocks and days follow the agreement's; set one zone everywhere if people compare",
-        )  # fmt: skip
-    ]
+    checks = [_zones(shown, is_one=len(set(zones.values())) == 1)]
     if portal and org:
         checks.append(_currencies(portal, org))
     return checks
+
+
+def _zones(shown: str, *, is_one: bool) -> Check:
+    if is_one:
+        return Check("both", "time zones", "ok", shown)
+    return Check(
+        "both", "time zones", "warn", shown,
+        "Clocks and days follow the agreement's; set one zone everywhere if people compare",
+    )  # fmt: skip
 
 
 def _currencies(portal: Account, org: Org) -> Check:

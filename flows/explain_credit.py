@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from agreement.policy import Agreement
@@ -137,7 +138,7 @@ def _outside(
     )
     on_path = set(zip(path["deal_id"], path["touch_id"], strict=True))
     pairs = zip(rows["deal_id"], rows["touch_id"], strict=True)
-    rows = rows[[pair not in on_path for pair in pairs]]
+    rows = rows[np.array([pair not in on_path for pair in pairs], dtype=bool)]
     rows = rows.drop_duplicates(["deal_id", "touch_id"]).sort_values(["deal_id", "touched_at"])
     found = []
     for row in rows.to_dict("records"):

@@ -19,6 +19,17 @@ from transforms.matching.changes import APART, AS_IS, EQUAL, changes
 _MOST_PAIRS = 5
 
 
+# What it takes to change a link, by the rule that made it.
+_HOLDS = {
+    "only record": "nothing to link it with is sure enough",
+    "pinned": "a person's word: only another answer changes it",
+    "accepted": "a person's word: it holds unless a pin, a stored id or a conversion speaks",
+    "stored id": "the id on the record decides, whatever its fields say; only forbid parts them",
+    "conversion": "the conversion decides, whatever the fields say; only forbid parts them",
+}
+_BY_FIELDS = "once made it is kept, until a stronger rule or a person's word changes it"
+
+
 def explain_match(
     store: Store,
     agreement: Agreement,
@@ -32,7 +43,8 @@ def explain_match(
     `match` are the records of the same person, account or deal, each with the rule that linked it;
     `pair` is the link of this record, field by field with weights in bits, and the fewest changes
     of one field that would have moved it. `reviews` are the pairs that wait, likewise; `decisions`
-    what people said. Values are masked but for first letter and length.
+    what people said; `holds` how long the link does. Values are masked but for first letter and
+    length.
     """
     own = _row_of(links, place)
     rows = links[(links["entity"] == own["entity"]) & (links["entity_id"] == own["entity_id"])]
@@ -41,6 +53,7 @@ def explain_match(
     told = _evidence(tables, pairs, is_masked=is_masked)
     partner = _partner(own)
     return {
+        "holds": _HOLDS.get(own["rule"], _BY_FIELDS),
         "match": [_record(row) for row in rows.to_dict("records")],
         "pair": told[0] if partner else None,
         "reviews": told[1:] if partner else told,

@@ -46,6 +46,6 @@ def night(run: Run, mode: Mode, stage: Stage = call) -> dict[str, Any]:
     if run.scope:
         return summarise(run, pulled, known, measures, plan, written, alerts_sent=0)
     stage(post_rewards, run, measures)
-    said = stage(say_alerts, run, measures)
+    said = stage(say_alerts, run, known, measures).sent
     checked = stage(self_check, run)
     return summarise(run, pulled, known, measures, plan, written, said, checked)

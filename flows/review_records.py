@@ -63,7 +63,7 @@ def read_records(store: Store, agreement: Agreement) -> dict[str, pd.DataFrame]:
     )
     humans = with_employers(people, accounts)
     # A website goes before an address: it is the company's.
-    domain = humans["email"].str.split("@").str[1].where(humans["website"].isna())
+    domain = humans["email"].str.replace(r"^.*@", "", regex=True).where(humans["website"].isna())
     tables = {"person": humans.assign(email_domain=domain), "account": accounts, "deal": deals}
     return {entity: table.set_index(_keys(table)) for entity, table in tables.items()}
 

@@ -1,7 +1,7 @@
 """One run: what every stage needs, opened once and closed whatever happens."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 # Years around an agreement's first day for which its holidays are kept.
 _YEARS = 20
 
-Tell = Callable[[str, str, str, SecretStr | None], None]
+Tell = Callable[[str, str, str, Sequence[SecretStr]], None]
 Connect = Callable[[Settings], tuple[HubSpot, Salesforce]]
 
 

@@ -10,6 +10,41 @@ _MOST_OUT = 15
 _ANCHORS = (("lead_created_at", "lead created"), ("created_at", "deal created"))
 
 
+def credit_figure_lines(summary: Mapping[str, Any]) -> list[str]:
+    """Show what credit rests on, how long deals took, and pairs of channels that stand out."""
+    inferred = summary["credit_by_inference"]
+    lines = [
+        f"  inferred    {inferred['inferred_deals']:,} of {inferred['won_deals']:,} deals have people"
+        f" by their account only: {inferred['inferred_share_ppm'] / 10_000:.1f} % of the credit"
+    ]
+    lines += [
+        f"  {_HORIZONS[row['horizon']]:<12}{row['path_type'].replace('_', ' '):<16}"
+        f"{row['deal_count']:>5,} won, median days touch to won {_days(row['touch_to_won_days'])},"
+        f" deal to won {_days(row['deal_to_won_days'])}"
+        for row in summary["velocity"]
+    ]
+    lines += [
+        f"  {_HORIZONS[row['horizon']]:<12}{row['channel']} with {row['other_channel']} won"
+        f" {row['won_ppm'] / 10_000:.0f} % of {row['deal_count']:,} deals, {_lift(row)} than the"
+        " better one alone"
+        for row in summary["synergies"]
+        if row["is_clear"]
+    ]
+    return lines
+
+
+_HORIZONS = {"quarter": "quarter", "year": "4 quarters"}
+
+
+def _lift(row: Mapping[str, Any]) -> str:
+    low, high = row["low_ppm"] / 10_000, row["high_ppm"] / 10_000
+    return f"{row['lift_ppm'] / 10_000:.0f} points ({low:.0f} to {high:.0f}) more"
+
+
+def _days(days: int | None) -> str:
+    return "unknown" if days is None else f"{days:,}"
+
+
 def show_credit_paths(credit: Mapping[str, Any] | None) -> list[str]:
     """Draw each deal's path downwards in time, then what is out, and how the credit moved.
 

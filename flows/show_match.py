@@ -14,6 +14,7 @@ def match_lines(found: Mapping[str, Any]) -> list[str]:
     if not found.get("match"):
         return []
     lines = ["", "Matched", *(_record(row) for row in found["match"])]
+    lines.append(f"  {found['holds']}")
     if found["pair"]:
         lines += ["", *_pair(found["pair"])]
     for pair in found["reviews"]:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from flows.bridge import class_counts, lost_mqls
 from flows.coverage import coverage, drift
+from flows.credit import inferred_figures
 from flows.measure import Measures
 from flows.plan import Plan
 from flows.reconcile import Known
@@ -16,6 +17,8 @@ from transforms.funnel import funnel_summary
 from transforms.sla import sla_figures
 
 Counts = Mapping[str, Mapping[str, int]]
+# Campaigns per horizon and model in the summary.
+_CAMPAIGNS = 10
 
 
 def summarise(
@@ -61,6 +64,7 @@ def summarise(
         "credited_minor": int(credited["credit_minor"].sum()),
         "credit_by_team_minor": _sums(credited, "team", "credit_minor"),
         "credit_by_channel_minor": _sums(credited, "channel", "credit_minor"),
+        **_credit_figures(measures),
         "pools": measures.pools.to_dict("records"),
         "pool_minor": int(measures.pools["pool_minor"].sum()),
         **_rewards(measures),
@@ -77,6 +81,29 @@ def summarise(
     }
     run.summary.update(summary)
     return summary
+
+
+def _credit_figures(measures: Measures) -> dict[str, Any]:
+    """Give the figures over this quarter and the last four, and what they rest on.
+
+    Of campaigns those with the most won credit; the store and the CRM hold all.
+    """
+    figures = measures.credit_figures
+    results = figures.channels
+    is_campaign = results["dimension"] == "campaign"
+    best = (
+        results[is_campaign]
+        .sort_values(["won_minor", "open_minor", "name"], ascending=[False, False, True])
+        .groupby(["horizon", "model"])
+        .head(_CAMPAIGNS)
+    )
+    return {
+        "credit_by_inference": inferred_figures(measures.credit),
+        "acts_set_aside": _counts(measures.credit.set_aside["reason"]),
+        "channel_results": _rows(results[~is_campaign]) + _rows(best),
+        "synergies": _rows(figures.synergies),
+        "velocity": _rows(figures.velocity),
+    }
 
 
 def _rewards(measures: Measures) -> dict[str, Any]:

@@ -213,6 +213,27 @@ def desired_person(
     return _by_kind("person", table, agreement.name)
 
 
+def desired_handoffs(
+    crosswalk: DataFrame[Crosswalk], people: DataFrame[People], status: DataFrame[HandoffStatus]
+) -> Desired:
+    """Say what every record of the people in `status` should carry about their latest handoff.
+
+    Only those fields, in the same words as `desired_person`: what a watch writes between nights.
+    """
+    records = _records(crosswalk, "person")
+    converted = people.loc[people["converted_to"].notna(), ["system", "kind", "record_id"]]
+    latest = _latest_handoff(status)
+    table = _without(records, converted).join(latest, on="entity_id", how="inner")
+    shaped = pd.DataFrame({"record_id": as_text(table["record_id"])})
+    for name in latest.columns:
+        shaped[name] = as_text(table[name])
+    shaped = shaped.set_axis(table.index)
+    return {
+        (str(system), str(kind)): shaped.loc[rows.index].reset_index(drop=True)
+        for (system, kind), rows in table.groupby(["system", "kind"])
+    }
+
+
 def _span(touches: pd.DataFrame, key: str, zone: str) -> pd.DataFrame:
     """Give the first and last touch (channel and day) per key; ties by touch id."""
     ordered = touches.sort_values(["touched_at", "touch_id"])

@@ -3,15 +3,15 @@
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Self
+from typing import Any, Self
 
 from pydantic import SecretStr
 
 from agreement.errors import NotGranted, VendorRejected
-from agreement.records import Batch, Change, FieldInfo, Outcome, Record, Window
+from agreement.records import Batch, Change, FieldInfo, Outcome, Record, Window, field_of
 from connectors.hubspot import special
 from connectors.hubspot.answers import SYSTEM
 from connectors.hubspot.client import Client
@@ -152,6 +152,15 @@ class HubSpot:
         if kind not in self._described:
             self._described[kind] = self._ask_properties(kind)
         return self._described[kind]
+
+    def told(self, kind: str, fields: Collection[str]) -> Mapping[str, Any]:
+        """Give what `recall` takes: what HubSpot says of these fields, as plain values."""
+        described = self.describe(kind) or {}
+        return {name: asdict(described[name]) for name in fields if name in described}
+
+    def recall(self, kind: str, told: Mapping[str, Any]) -> None:
+        """Take an object to be as it was told, so that it need not be asked."""
+        self._described[kind] = {name: field_of(values) for name, values in told.items()}
 
     def _ask_properties(self, kind: str) -> Mapping[str, FieldInfo] | None:
         try:

@@ -1,9 +1,10 @@
 """Salesforce behind its official client: describe, pull, read back, update, create fields."""
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from agreement.records import Batch, Change, FieldInfo, Outcome, Record, Window
 from connectors.salesforce import permissions, provision, read
@@ -115,6 +116,14 @@ class Salesforce:
         """
         found = self._schema.find(kind)
         return found.fields if found else None
+
+    def told(self, kind: str, fields: Collection[str]) -> Mapping[str, Any]:
+        """Give what `recall` takes: what the org says of these fields, as plain values."""
+        return self._schema.told(kind, fields)
+
+    def recall(self, kind: str, told: Mapping[str, Any]) -> None:
+        """Take an object to be as it was told, so that it need not be asked."""
+        self._schema.recall(kind, told)
 
     def pull(
         self,

@@ -41,6 +41,7 @@ from agreement.privacy import (
     TOKEN_LENGTH,
     alias_address,
     alias_id,
+    is_alias_address,
 )
 from connectors.store.cleaning import Cleaner
 from connectors.store.columns import TEXT, Json, json_text
@@ -61,7 +62,7 @@ from connectors.store.tables import (
     review,
     tombstone,
 )
-from connectors.store.tombstones import add_tombstones
+from connectors.store.tombstones import add_tombstones, load_tombstones
 
 Place = tuple[str, str, str]
 
@@ -223,7 +224,11 @@ def cleaner_for(connection: Connection, person: Person) -> Cleaner:
     for system, kind, record_id in person.records:
         aliases[system, kind, record_id] = alias = _new_alias(system, kind, taken)
         taken.add(alias)
-    address = alias_address(_token(taken))
+    stones = load_tombstones(connection)
+    known = [address for address in sorted(person.addresses) if is_alias_address(address)]
+    known += filter(None, map(stones.of_address, sorted(person.addresses)))
+    # Somebody of the same address may be forgotten already: acts are theirs by it.
+    address = known[0] if known else alias_address(_token(taken))
     names = {person.person_id: f"p_{secrets.token_hex(8)}"} if person.person_id else {}
     return Cleaner(aliases, dict.fromkeys(person.addresses, address), person.words, names)
 

@@ -4,12 +4,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from datetime import date, datetime
 from types import MappingProxyType
-from typing import Self
+from typing import Any, Self
 
 import pandas as pd
 from sqlalchemy import Engine
 
 from agreement.frames import (
+    AlertPlaces,
     Alerts,
     Bases,
     Conflicts,
@@ -20,6 +21,8 @@ from agreement.frames import (
     DataFrame,
     Holds,
     MatchDecisions,
+    Messages,
+    PendingAlerts,
     Postings,
     Reviews,
     RewardCredits,
@@ -28,8 +31,10 @@ from agreement.frames import (
 from agreement.pairs import Place
 from agreement.records import Batch, Outcome, Record
 from connectors.store import (
+    alerts,
     credits,
     crosswalk,
+    descriptions,
     forgetting,
     health,
     identity,
@@ -43,6 +48,7 @@ from connectors.store import (
     snapshots,
 )
 from connectors.store import shared as sharing
+from connectors.store.alerts import AlertRow, MessageRow
 from connectors.store.database import open_database, reading, writing
 from connectors.store.forgetting import Forgotten
 from connectors.store.health import Health, Sample
@@ -57,7 +63,7 @@ from connectors.store.reading import (
     read_progress,
     read_reread,
 )
-from connectors.store.runs import AlertRow, RunRow
+from connectors.store.runs import RunRow
 from connectors.store.snapshots import Further, PullCount
 from connectors.store.spool import Spool
 
@@ -169,6 +175,11 @@ class Store:
         with writing(self._engine) as connection:
             runs.keep_agreement(connection, version, digest, effective, content, holidays)
 
+    def agreement_digest(self, version: str) -> str | None:
+        """Give the hash of an agreement version as it was first used; None before that."""
+        with reading(self._engine) as connection:
+            return runs.agreement_digest(connection, version)
+
     def last_applied_as_of(self) -> datetime | None:
         """Give the latest moment whose night was applied to its end; None before the first."""
         with reading(self._engine) as connection:
@@ -180,24 +191,81 @@ class Store:
             return runs.agreement_holidays(connection, version)
 
     def alerts_said(self) -> frozenset[str]:
-        """Give the keys of every message that was ever stored."""
+        """Give the keys of every alert that was ever stored."""
         with reading(self._engine) as connection:
-            return runs.alerts_said(connection)
+            return alerts.alerts_said(connection)
 
     def store_alerts(self, run_id: str, due: DataFrame[Alerts], *, at: datetime) -> None:
-        """Store messages before they are sent; a known key stays as it is."""
+        """Store alerts before they are sent; a known key stays as it is."""
         with writing(self._engine) as connection:
-            runs.store_alerts(connection, run_id, due, at)
+            alerts.store_alerts(connection, run_id, due, at)
 
-    def unsent_alerts(self) -> list[AlertRow]:
-        """List messages that were stored and not sent, the oldest first."""
+    def pending_alerts(self) -> DataFrame[PendingAlerts]:
+        """Give what is stored, in no message and not overtaken."""
         with reading(self._engine) as connection:
-            return runs.unsent_alerts(connection)
+            return alerts.pending_alerts(connection)
 
-    def mark_alert_sent(self, alert_key: str, *, at: datetime) -> None:
-        """Note that a message has arrived."""
+    def messages_by_week(self) -> dict[tuple[str, str], int]:
+        """Count the messages of each receiver and week."""
+        with reading(self._engine) as connection:
+            return alerts.messages_by_week(connection)
+
+    def store_messages(
+        self,
+        run_id: str,
+        made: DataFrame[Messages],
+        routes: Sequence[str],
+        places: DataFrame[AlertPlaces],
+        *,
+        at: datetime,
+    ) -> None:
+        """Store messages (`routes`: one name each) with what is in them, and what was overtaken."""
         with writing(self._engine) as connection:
-            runs.mark_alert_sent(connection, alert_key, at)
+            alerts.store_messages(connection, run_id, made, routes, places, at)
+
+    def store_notice(
+        self, run_id: str, key: str, route: str, week: str, text: str, *, at: datetime
+    ) -> None:
+        """Store a message to ops that is about no clock; a known key stays as it is."""
+        with writing(self._engine) as connection:
+            alerts.store_notice(connection, run_id, key, route, week, text, at)
+
+    def unsent_messages(self) -> list[MessageRow]:
+        """List messages that were stored and have not arrived, the oldest first."""
+        with reading(self._engine) as connection:
+            return alerts.unsent_messages(connection)
+
+    def mark_message_sent(self, message_key: str, *, at: datetime) -> list[AlertRow]:
+        """Note that a message has arrived; give the alerts that were in it."""
+        with writing(self._engine) as connection:
+            return alerts.mark_message_sent(connection, message_key, at)
+
+    def mark_message_failed(self, message_key: str, *, fault: str) -> None:
+        """Note why a try to send failed; the message goes on waiting."""
+        with writing(self._engine) as connection:
+            alerts.mark_message_failed(connection, message_key, fault)
+
+    def list_alerts(self, *, is_all: bool = False) -> list[AlertRow]:
+        """List alerts that nobody took note of, or all, the newest first."""
+        with reading(self._engine) as connection:
+            return alerts.list_alerts(connection, is_all=is_all)
+
+    def acknowledge(self, alert_key: str, *, by: str, at: datetime) -> bool:
+        """Note who took note of an alert; false when there is none such."""
+        with writing(self._engine) as connection:
+            return alerts.acknowledge(connection, alert_key, by, at)
+
+    def save_description(
+        self, system: str, kind: str, content: Mapping[str, Any], *, at: datetime
+    ) -> None:
+        """Keep what a CRM says of an object, in place of what it said before."""
+        with writing(self._engine) as connection:
+            descriptions.save_description(connection, system, kind, content, at)
+
+    def descriptions(self, system: str, *, since: datetime) -> dict[str, Mapping[str, Any]]:
+        """Give what a CRM said of its objects since a moment, per kind."""
+        with reading(self._engine) as connection:
+            return descriptions.descriptions(connection, system, since)
 
     # What the vendors hold
 

@@ -27,7 +27,7 @@ from agreement import frames
 from connectors.store.columns import ROW_NUMBER, TEXT, UTC_MICROSECONDS, Instant, Json, types_of
 
 # The newest migration: a database that stands there is opened without importing Alembic.
-SCHEMA = "0009"
+SCHEMA = "0010"
 
 metadata = MetaData(
     naming_convention={
@@ -450,6 +450,38 @@ alert = Table(
     _text("text"),
     Column("stored_at", Instant, nullable=False),
     Column("sent_at", Instant),
+    _text("receiver", server_default="ops"),
+    Column("message_key", TEXT),
+    Column("event_at", Instant),
+    Column("dropped_at", Instant),
+    Column("acknowledged_at", Instant),
+    Column("acknowledged_by", TEXT),
+)
+
+# What a CRM said of the fields of an object that we read, so that a watch need not ask each time.
+description = Table(
+    "description",
+    metadata,
+    _text("system", primary_key=True),
+    _text("kind", primary_key=True),
+    Column("content", Json, nullable=False),
+    Column("asked_at", Instant, nullable=False),
+)
+
+# What was or will be sent to whom: the alerts of one receiver and run in one text.
+alert_message = Table(
+    "alert_message",
+    metadata,
+    _text("message_key", primary_key=True),
+    _text("run_id"),
+    _text("receiver"),
+    _text("route"),
+    _text("week"),
+    _text("text"),
+    Column("stored_at", Instant, nullable=False),
+    Column("sent_at", Instant),
+    Column("attempts", Integer, nullable=False),
+    Column("fault", TEXT),
 )
 
 # People who were forgotten: a hash of each id and address under one secret salt, and the random id

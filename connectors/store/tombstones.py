@@ -104,14 +104,16 @@ def successors(stones: Tombstones, system: str, kind: str, batch: Batch) -> dict
     for record in batch.records:
         own = stones.of(system, record.record_id)
         converted = record.values.get("ConvertedContactId") if kind == "lead" else None
-        for further_kind, further in ((kind, record.merged_into), ("contact", converted)):
-            if own and further and not stones.of(system, further):
-                found[system, further_kind, further] = own
-        merged = () if own else tuple(_merged_ids(record))
-        known = [alias for old in merged if (alias := stones.of(system, old))]
-        if known:
-            every = (record.record_id, *(old for old in merged if not stones.of(system, old)))
-            found |= {(system, kind, one): known[0] for one in every}
+        ends = [(kind, record.merged_into), ("contact", converted)]
+        # Both ways: what took a forgotten record over, and what a forgotten one took over.
+        ends += [(kind, old) for old in _merged_ids(record)]
+        known = [alias for _, end in ends if (alias := stones.of(system, end))]
+        alias = own or (known[0] if known else None)
+        if alias is None:
+            continue
+        places = [(system, kind, record.record_id)]
+        places += [(system, end_kind, end) for end_kind, end in ends if end]
+        found |= {place: alias for place in places if not stones.of(system, place[2])}
     return found
 
 

@@ -356,11 +356,14 @@ def _people_on(deal: Deal) -> tuple[str, list[Human]]:
 
 
 def _is_of_account(human: Human) -> bool:
-    """Tell whether a record says that the human belongs to the account."""
+    """Tell whether a record says that the human belongs to the account.
+
+    A lead does by its company, which is the account's name in some spelling.
+    """
     is_associated = human.company.hubspot_id is not None and any(
         one.company for one in human.hubspot
     )
-    return is_associated or any(human.contacts())
+    return is_associated or bool(human.salesforce)
 
 
 def _touches_inside(humans: list[Human], start: datetime, end: datetime) -> list[Act]:

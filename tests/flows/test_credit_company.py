@@ -92,19 +92,22 @@ def test_the_credit_of_every_deal_is_the_truths_for_both_teams(company, store):
     credits = store.measure("credit")
     linear = credits[credits["model"] == "linear"]
     sums = linear.pivot_table(index="deal_id", columns="team", values="credit_minor", aggfunc="sum")
-    wrong, judged = [], 0
-    for deal in truth.deals:
-        if deal.state == "lost" or not all(
-            (touch.system, touch.record_kind, touch.record_id) in known for touch in deal.touches
-        ):
-            continue
-        judged += 1
-        row = sums.reindex(columns=TEAMS).loc[deals.loc[deal.salesforce_id, "deal_id"]].fillna(0)
-        if row.astype("int64").to_dict() != expected(deal):
-            wrong.append((deal.salesforce_id, deal.how, row.to_dict(), expected(deal)))
+    sums = sums.reindex(columns=TEAMS).fillna(0).astype("int64")
     credited = [deal for deal in truth.deals if deal.state != "lost"]
+    wrong, equal, judged = [], 0, 0
+    for deal in credited:
+        found = sums.loc[deals.loc[deal.salesforce_id, "deal_id"]].to_dict()
+        is_known = known.issuperset(
+            (touch.system, touch.record_kind, touch.record_id) for touch in deal.touches
+        )
+        judged += is_known
+        equal += found == expected(deal)
+        if is_known and found != expected(deal):
+            wrong.append((deal.salesforce_id, deal.how, found, expected(deal)))
+    # A person who is not found to be one has touches that nobody can add to the deal.
     assert wrong == []
-    assert judged >= 0.7 * len(credited), f"only {judged} of {len(credited)} deals are judged"
+    assert judged >= 0.8 * len(credited)
+    assert equal >= 0.95 * len(credited), f"{equal} of {len(credited)}"
     assert {deal.how for deal in credited} >= {"role", "association", "inferred"}
 
 

@@ -224,3 +224,14 @@ def test_a_person_nobody_knows_is_bad_input_with_an_example(tandem):
     assert code == 3
     assert "no person p_nobody" in err
     assert "hubspot/contact/51201" in err
+
+
+def test_the_command_erases_with_apply_and_waits_for_no_running_night(served, tandem):
+    who = f"hubspot/contact/{served.small.hubspot_ids[1]}"
+    with closing(served.store()) as store, store.hold_lock():
+        code, _, err = tandem("forget", who, "--apply")
+        assert code == 9, err
+    code, out, _ = tandem("forget", who, "--apply", "--files", str(served.folder / "out"))
+    assert code == 0
+    assert out.startswith("Forgotten: hubspot/contact/")
+    assert tandem("forget", who)[0] == 3

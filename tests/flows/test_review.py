@@ -364,3 +364,33 @@ def test_an_accepted_link_names_who_decided(office):
     shown = office.tandem("explain", "salesforce", office.tom.split("/")[2]).stdout
     assert "accepted (score 1)" in shown
     assert "by ann" in shown
+
+
+@pytest.mark.slow
+def test_answers_survive_the_next_night_which_writes_by_them(tmp_path):
+    with serve_small(tmp_path, people=1) as small:
+        mia = small.hubspot.add("contacts", {"lastname": "Kovac"}, created_at=BORN)
+        tom = small.salesforce.add(
+            "Lead",
+            {"LastName": "Brandt", "Company": "Atlas", "Email": "b@atlas.test", "Status": "Open"},
+            created_at=BORN,
+        )
+        small.night()
+        url = {"TANDEM_DATABASE_URL": small.settings.database_url}
+        pin = ["review", "pin", MIA.format(mia), TOM.format(tom), "--by", "ann"]
+        apart = [
+            "review", "forbid", MIA.format(small.hubspot_ids[0]),
+            f"salesforce/contact/{small.contact_ids[0]}", "--by", "ann",
+        ]  # fmt: skip
+        for arguments in (pin, apart):
+            assert CliRunner().invoke(tandem, arguments, env=url).exception is None
+        small.night()
+        status = {
+            record: values["tandem_match_status"]
+            for record, values in small.hubspot.records("contacts").items()
+        }
+        assert status[mia].startswith("linked")
+        assert status[small.hubspot_ids[0]] == "not linked"
+        with small.store() as store:
+            links = store.crosswalk().set_index("record_id")["decided_by"]
+        assert links[tom] == "ann"

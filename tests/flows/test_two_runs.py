@@ -5,6 +5,7 @@ import os
 import secrets
 import signal
 import time
+from contextlib import contextmanager
 from itertools import pairwise
 
 import pytest
@@ -65,32 +66,42 @@ def wait_for(what, process) -> None:
         time.sleep(0.02)
 
 
-def test_a_second_run_is_refused_while_one_writes_and_sends_nothing(company, database, stores):
-    planned = company.tandem("plan", "--json", TANDEM_DATABASE_URL=database)
-    assert planned.returncode == 0, planned.stderr
-    [before] = stores.last_runs()
-    night = company.start("sync", "--as-of", company.as_of, TANDEM_DATABASE_URL=database)
-    wait_for(lambda: stores.unsettled(), night)
-    night.send_signal(signal.SIGSTOP)
-    wait_for(lambda: is_quiet(company), night)
-    sent = requests(company)
-    [writing] = [run for run in stores.last_runs() if run.run_id != before.run_id]
+@contextmanager
+def stopped_while_it_writes(company, stores, *arguments, **environment):
+    """Start a run and stop its process once a write of it is on its way; then let it end."""
+    process = company.start(*arguments, **environment)
+    try:
+        wait_for(stores.unsettled, process)
+        process.send_signal(signal.SIGSTOP)
+        wait_for(lambda: is_quiet(company), process)
+        yield
+        process.send_signal(signal.SIGCONT)
+        _, said = process.communicate(timeout=180)
+        assert process.returncode == 0, said
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
 
-    plan_id = before.summary["plan_id"]
-    for arguments in (
-        ("sync",),
-        ("sync", "--only", "hubspot/contact"),
-        ("apply", plan_id),
-        ("undo", before.run_id, "--apply"),
-    ):
-        refused = company.tandem(*arguments, TANDEM_DATABASE_URL=database)
-        assert refused.returncode == BUSY, refused.stderr
-        assert f"run {writing.run_id} holds the lock of this database" in refused.stderr
-        assert "Traceback" not in refused.stderr
-        assert requests(company) == sent, "a refused run asks and writes nothing"
-    night.send_signal(signal.SIGCONT)
-    _, said = night.communicate(timeout=180)
-    assert night.returncode == 0, said
+
+def test_a_second_run_is_refused_while_one_writes_and_sends_nothing(company, database, stores):
+    at = {"TANDEM_DATABASE_URL": database}
+    assert company.tandem("plan", "--as-of", company.as_of, **at).returncode == 0
+    [planned] = stores.last_runs()
+    with stopped_while_it_writes(company, stores, "sync", "--as-of", company.as_of, **at):
+        sent = requests(company)
+        [writing] = [run for run in stores.last_runs() if run.run_id != planned.run_id]
+        for arguments in (
+            ("sync",),
+            ("sync", "--only", "hubspot/contact"),
+            ("apply", planned.summary["plan_id"]),
+            ("undo", planned.run_id, "--apply"),
+        ):
+            refused = company.tandem(*arguments, **at)
+            assert refused.returncode == BUSY, refused.stderr
+            assert f"run {writing.run_id} holds the lock of this database" in refused.stderr
+            assert "Traceback" not in refused.stderr
+            assert requests(company) == sent, "a refused run asks and writes nothing"
     assert stores.unsettled() == []
 
 

@@ -79,6 +79,7 @@ def test_an_undo_puts_back_what_the_run_overwrote_and_nothing_else(story):
     apart = {
         ("salesforce", "Contact", small.contact_ids[EDITED_LATER], "Title"),
         ("salesforce", "Contact", small.contact_ids[OPTED_OUT], "HasOptedOutOfEmail"),
+        ("hubspot", "contacts", small.hubspot_ids[OPTED_OUT], "hs_email_optout"),
     }
     assert changed(story["edited"], story["back"]) == apart
 

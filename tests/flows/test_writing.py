@@ -395,3 +395,22 @@ def test_a_first_fill_can_be_spread_over_nights(tmp_path):
             written.append(sum(sum(kinds.values()) for kinds in summary["written"].values()))
         assert written == [3, 2, 0]
         assert summary["postponed_records"] == 0
+
+
+def test_children_of_one_account_are_sent_side_by_side(tmp_path):
+    with serve_small(tmp_path, people=6) as small:
+        other = small.salesforce.add("Account", {"Name": "Other"}, created_at=small.now)
+        for record_id in small.contact_ids[::2]:
+            small.salesforce.set("Contact", record_id, {"AccountId": other}, at=small.now)
+        sent = []
+
+        def see(sobject, record_id, values):
+            if sobject == "Contact":
+                sent.append(record_id)
+
+        small.salesforce.rules.row_rules.append(see)
+        small.night()
+        accounts = small.salesforce.records("Contact")
+        assert len(sent) == 6
+        assert sent == sorted(sent, key=lambda key: (accounts[key]["AccountId"], key))
+        assert sent != sorted(sent)

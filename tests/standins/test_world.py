@@ -446,8 +446,12 @@ def test_some_opportunities_have_two_copies_and_some_copies_no_opportunity(loade
 def test_touches_equal_what_a_slow_reader_finds_on_everybody_of_the_deal(loaded, acts):
     human = humans(loaded)
     credited: dict[str, dict[str, SeenAct]] = defaultdict(dict)
-    for act in acts:
-        if act.credit:
+    days = set()
+    for act in sorted(acts, key=lambda act: (act.at, act.evidence_id)):
+        day = act.at.astimezone(ZoneInfo("America/New_York")).date()
+        repeat = (human[act.person], act.credit, act.campaign, day)
+        if act.credit and repeat not in days:
+            days.add(repeat)
             credited[human[act.person]][act.evidence_id] = act
     members = people_on_deals(loaded, human)
     for deal in loaded.world.truth.deals:
@@ -571,6 +575,7 @@ class SeenAct:
     credit: tuple[str, str] | None = None
     stops_at: datetime | None = None
     form: str | None = None
+    campaign: str | None = None
 
 
 def seen_acts(loaded: Loaded) -> Iterator[SeenAct]:
@@ -627,7 +632,9 @@ def forms_and_clicks(loaded: Loaded) -> Iterator[SeenAct]:
     for event in loaded.hubspot.email_events:
         if event["type"] == "CLICK" and not event["filteredEvent"]:
             at = datetime.fromtimestamp(event["created"] / 1000, tz=UTC)
-            yield SeenAct(event["id"], holder[event["recipient"]], at, ("marketing", "email"))
+            campaign = str(event["emailCampaignId"])
+            credit = ("marketing", "email")
+            yield SeenAct(event["id"], holder[event["recipient"]], at, credit, campaign=campaign)
 
 
 def salesforce_acts(loaded: Loaded) -> Iterator[SeenAct]:
@@ -666,7 +673,8 @@ def campaign_responses(loaded: Loaded) -> Iterator[SeenAct]:
                 date.fromisoformat(str(member["FirstRespondedDate"])), datetime.min.time(), UTC
             )
             person = whose(member.get("ContactId") or member["LeadId"])
-            yield SeenAct(record_id, person, at, ("marketing", "campaign"))
+            campaign = str(member["CampaignId"])
+            yield SeenAct(record_id, person, at, ("marketing", "campaign"), campaign=campaign)
 
 
 def whose(who_id: object) -> PersonKey:
@@ -707,6 +715,10 @@ def people_of_accounts(loaded: Loaded, human: Mapping[PersonKey, str]) -> dict[s
     for record_id, fields in loaded.salesforce.records("Contact").items():
         staff[str(fields["AccountId"])].add(human["salesforce", "contact", record_id])
     accounts = loaded.salesforce.records("Account")
+    by_name = {str(one["Name"]): record_id for record_id, one in accounts.items()}
+    for record_id, fields in loaded.salesforce.records("Lead").items():
+        account = by_name.get(str(fields["Company"]))
+        staff[str(account)].add(human["salesforce", "lead", record_id])
     by_domain = {
         str(one["Website"]).removeprefix("https://www.").strip("/"): record_id
         for record_id, one in accounts.items()

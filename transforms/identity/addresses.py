@@ -8,18 +8,20 @@ import pandas as pd
 from agreement.policy import Identity
 from transforms.identity.join import components
 from transforms.identity.links import links
-from transforms.person_names import are_alike, plain_names
+from transforms.person_names import are_alike, are_two, plain_names
 
 # More different names than this at one address: a mailbox that many use, whatever it is called.
 _NAMES_PER_ADDRESS = 8
 
 
-def address_links(nodes: pd.DataFrame, sure: pd.DataFrame, policy: Identity) -> pd.DataFrame:
-    """Link records of one address under one name, or under names that all agree.
+def address_links(
+    nodes: pd.DataFrame, sure: pd.DataFrame, policy: Identity
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Link records of one address under one name, or under names that all agree; give doubts too.
 
-    Never by a role mailbox; nor names that only agree where `sure` links have brought clearly
-    different names of one address together: two addresses can join by way of a third what each of
-    them keeps apart.
+    Never by a role mailbox; nor names that only agree where links bring clearly different names of
+    one address together: two addresses can join by way of a third what each of them keeps apart.
+    These links are the second table.
     """
     held = _held(nodes, policy)
     same = _stars(held, ["address", "name"])
@@ -30,7 +32,27 @@ def address_links(nodes: pd.DataFrame, sure: pd.DataFrame, policy: Identity) -> 
     alike = links(agreeing["a"].to_numpy(), agreeing["b"].to_numpy(), "e-mail and similar name")
     every = pd.concat([sure, exact, alike], ignore_index=True)
     is_doubtful = _is_in_mixed_cluster(every, held, len(nodes)).iloc[len(sure) + len(exact) :]
-    return pd.concat([exact, alike[~is_doubtful.to_numpy()]], ignore_index=True)
+    clear = pd.concat([exact, alike[~is_doubtful.to_numpy()]], ignore_index=True)
+    return clear, alike[is_doubtful.to_numpy()]
+
+
+def of_many(nodes: pd.DataFrame, one: pd.Series, other: pd.Series, policy: Identity) -> pd.Series:
+    """Tell pairs of positions that share an address which clearly different names hold too."""
+    held = _held(nodes, policy)
+    names = held.drop_duplicates(["address", "name"])
+    several = names[names.groupby("address")["name"].transform("size") > 1]
+    size = several.groupby("address")["name"].transform("size")
+    crowded = several.loc[size > _NAMES_PER_ADDRESS, "address"]
+    few = several[size <= _NAMES_PER_ADDRESS]
+    pairs = few.merge(few, on="address", suffixes=("", "_other"))
+    pairs = pairs[pairs["name"] < pairs["name_other"]]
+    is_two = are_two(pairs["first"], pairs["last"], pairs["first_other"], pairs["last_other"])
+    mixed = pd.concat([crowded, pairs.loc[is_two, "address"]]).unique()
+    rows = held.loc[held["address"].isin(mixed), ["node", "address"]]
+    asked = pd.DataFrame({"pair": one.index, "node": one.to_numpy(), "other": other.to_numpy()})
+    there = asked.merge(rows, on="node").merge(rows, left_on="other", right_on="node")
+    shared = there.loc[there["address_x"] == there["address_y"], "pair"]
+    return pd.Series(one.index.isin(shared), index=one.index)
 
 
 def _held(nodes: pd.DataFrame, policy: Identity) -> pd.DataFrame:
@@ -83,12 +105,27 @@ def _alike(pairs: pd.DataFrame) -> pd.Series:
 
 
 def _is_in_mixed_cluster(edges: pd.DataFrame, held: pd.DataFrame, count: int) -> pd.Series:
-    """Tell links of clusters in which clearly different names share an address."""
+    """Tell links of clusters in which names that do not agree share an address."""
+    pairs = _names_together(edges, held, count)
+    mixed = pairs.loc[~_alike(pairs), "cluster"].unique()
+    return pd.Series(np.isin(components(edges["a"], edges["b"], count)[edges["a"]], mixed))
+
+
+def is_among_two(edges: pd.DataFrame, nodes: pd.DataFrame, policy: Identity) -> pd.Series:
+    """Tell links of clusters in which two who cannot be one share an address."""
+    pairs = _names_together(edges, _held(nodes, policy), len(nodes))
+    is_two = are_two(pairs["first"], pairs["last"], pairs["first_other"], pairs["last_other"])
+    mixed = pairs.loc[is_two, "cluster"].unique()
+    cluster = components(edges["a"], edges["b"], len(nodes))[edges["a"]]
+    return pd.Series(np.isin(cluster, mixed), index=edges.index)
+
+
+def _names_together(edges: pd.DataFrame, held: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Pair the different names that share an address in one cluster of the links."""
     component = components(edges["a"], edges["b"], count)
     rows = held.assign(cluster=component[held["node"]]).drop_duplicates(
         ["cluster", "address", "name"]
     )
     rows = rows[rows.groupby(["cluster", "address"])["name"].transform("size") > 1]
     pairs = rows.merge(rows, on=["cluster", "address"], suffixes=("", "_other"))
-    mixed = pairs.loc[~_alike(pairs), "cluster"].unique()
-    return pd.Series(np.isin(component[edges["a"]], mixed), index=edges.index)
+    return pairs[pairs["name"] < pairs["name_other"]].reset_index(drop=True)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from agreement.frames import Aliases, DataFrame, Links, lookup
 from agreement.policy import Identity
 from transforms.identity import links as linking
-from transforms.identity.addresses import address_links
+from transforms.identity.addresses import address_links, is_among_two, of_many
 from transforms.matching import COLUMNS, LINK, THROUGH, MatchModel, match_people
 from transforms.person_names import are_alike, are_two, plain_names
 
@@ -36,18 +37,21 @@ def link_humans(
     """Link people's records by rule, the surest first, then by matching everybody."""
     stored = linking.stored(nodes, aliases, {"00Q": "lead", "003": "contact"}, "contact")
     sure = pd.concat([stored, linking.converted(nodes, aliases)], ignore_index=True)
-    exact = address_links(nodes, sure, policy)
-    found = match_people(*match_tables(nodes), model)
+    exact, unclear = address_links(nodes, sure, policy)
+    found = match_people(*match_tables(nodes, policy), model)
     is_link = (found.links["decision"] == LINK) & has_second_field(found.links["evidence"])
     likely = _links_of(found.links[is_link], nodes)
-    clear = ~_are_clearly_two(likely, nodes)
+    every = pd.concat([sure, exact, unclear, likely], ignore_index=True)
+    is_mixed = is_among_two(every, nodes, policy).to_numpy()[len(every) - len(likely) :]
+    clear = ~_are_clearly_two(likely, nodes, policy, is_mixed)
     twins = _duplicates(found.people, nodes)
-    twins = twins[~_are_clearly_two(twins, nodes)]
+    twins = twins[~_are_clearly_two(twins, nodes, policy, np.zeros(len(twins), dtype=bool))]
     every = pd.concat([sure, exact, likely[clear], twins], ignore_index=True)
     is_inside = _is_inside(every, nodes)
     kin = pd.concat([every.loc[is_inside, ["a", "b"]], _of_one_partner(stored, nodes)])
     uncertain = _links_of(_best(found.links[~is_link]), nodes)
-    return Humans(every, kin, pd.concat([uncertain, likely[~clear]], ignore_index=True))
+    doubtful = pd.concat([uncertain, likely[~clear], unclear], ignore_index=True)
+    return Humans(every, kin, doubtful)
 
 
 # Words of matching's evidence that say more than that two people of one name know one company.
@@ -74,24 +78,47 @@ def has_second_field(evidence: pd.Series) -> pd.Series:
     ).astype(bool)
 
 
-def _are_clearly_two(links: pd.DataFrame, nodes: pd.DataFrame) -> pd.Series:
-    """Tell links between father and son: one address, but clearly not one given name."""
+def _are_clearly_two(
+    links: pd.DataFrame, nodes: pd.DataFrame, policy: Identity, is_mixed: NDArray[np.bool_]
+) -> pd.Series:
+    """Tell links between father and son: one address, but not clearly one given name.
+
+    At an address that several hold, or where links join some of them (`is_mixed`), nobody is told
+    by an initial or a family name.
+    """
     one, other = nodes.loc[links["a"]], nodes.loc[links["b"]]
-    is_one_address = (one["email"].to_numpy() == other["email"].to_numpy()).astype(bool)
     names = [
         plain_names(side[name]).reset_index(drop=True)
         for side in (one, other)
         for name in ("first_name", "last_name")
     ]
-    two = are_two(*names).to_numpy() if len(links) else np.zeros(0, dtype=bool)
-    return pd.Series(is_one_address & two, index=links.index)
+    if not len(links):
+        return pd.Series(dtype=bool)
+    is_one_address = (one["email"].to_numpy() == other["email"].to_numpy()).astype(bool)
+    is_two = is_one_address & are_two(*names).to_numpy()
+    is_whole = (names[0].str.len() > 1) & (names[2].str.len() > 1)
+    is_named = are_alike(*names) & is_whole
+    is_of_many = of_many(nodes, links["a"], links["b"], policy)
+    return ((is_of_many | is_mixed) & ~is_named.to_numpy()) | is_two
 
 
-def match_tables(nodes: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Give the two tables that matching compares: people of HubSpot and of Salesforce."""
+def match_tables(
+    nodes: pd.DataFrame, policy: Identity | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Give the two tables that matching compares: people of HubSpot and of Salesforce.
+
+    One of the policy's role mailboxes tells the company, as a website does, and no more.
+    """
     columns = [name for name in COLUMNS if name in nodes]
+    roles = policy.role_mailboxes if policy else ()
+    parts = nodes["email"].str.extract(r"^(.*)@(.*)$")
+    is_role = parts[0].isin([mailbox.lower() for mailbox in roles])
+    told = nodes.assign(
+        email=nodes["email"].mask(is_role),
+        website=nodes["website"].mask(is_role & nodes["website"].isna(), parts[1]),
+    )
     hubspot, salesforce = (
-        nodes.loc[nodes["system"] == system, columns] for system in ("hubspot", "salesforce")
+        told.loc[told["system"] == system, columns] for system in ("hubspot", "salesforce")
     )
     return hubspot, salesforce
 

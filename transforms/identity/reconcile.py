@@ -84,7 +84,7 @@ def reconcile(
     reviews = Reviews.validate(pd.concat([asked, more, most], ignore_index=True), lazy=True)
     return Reconciled(
         Crosswalk.validate(pd.concat([persons, firms, sales], ignore_index=True), lazy=True),
-        with_levels(reviews, *match_tables(humans), model),
+        with_levels(reviews, *match_tables(humans, policy), model),
     )
 
 

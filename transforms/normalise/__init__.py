@@ -22,7 +22,14 @@ from transforms.normalise.fields import (
 )
 from transforms.normalise.history import stage_changes
 from transforms.normalise.marketing import with_marketing_acts, with_scanners
-from transforms.normalise.mirrors import Mirrors, aliases, as_others_said, associations, live
+from transforms.normalise.mirrors import (
+    Mirrors,
+    aliases,
+    as_others_said,
+    associations,
+    live,
+    long_ids,
+)
 from transforms.normalise.people import absences, accounts, people, users
 
 __all__ = [
@@ -46,6 +53,7 @@ __all__ = [
     "history_to_pull",
     "kinds_to_pull",
     "live",
+    "long_ids",
     "memberships",
     "people",
     "rates",

@@ -24,12 +24,12 @@ def stage_changes(
     """List the values that stage-like fields took, in the order in which they took them.
 
     One row per system, kind, record, field (`lifecycle`, `status`, `reason`, `owner`, `stage`;
-    `converted` without a value) and change. HubSpot gives the history of a contact's field; Salesforce writes LeadHistory and
-    ContactHistory (owner rows twice, by name and by id: the ids count) and OpportunityHistory (a
-    row also when only the amount changed: that is no change of stage). The value before a record's
-    first change stands at its creation. The history of a merged-away record belongs to its
-    survivor, less its owners: the survivor had its own. `reason_field` is the lead's field for the
-    reason of a rejection.
+    `converted` without a value) and change. HubSpot gives the history of a contact's field;
+    Salesforce writes LeadHistory and ContactHistory (owner rows twice, by name and by id: the ids
+    count) and OpportunityHistory (a row also when only the amount changed: that is no change of
+    stage). The value before a record's first change stands at its creation. The history of a
+    merged-away record belongs to its survivor, less its owners: the survivor had its own.
+    `reason_field` is the lead's field for the reason of a rejection.
     """
     rows = pd.concat(
         [

@@ -110,6 +110,7 @@ def touches(*rows: tuple[str, datetime]) -> pd.DataFrame:
                 "channel": as_text(["form"] * size),
                 "team": as_text(["marketing"] * size),
                 "campaign_id": as_text([None] * size),
+                "account_id": as_text([None] * size),
             }
         )
     )

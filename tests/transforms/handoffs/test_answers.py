@@ -149,6 +149,23 @@ def test_unable_to_reach_is_a_reason_only_after_the_agreed_tries(acts, fault):
     assert found["attempt_count"] == len([one for one in acts if one["at"] <= answered_at])
 
 
+def test_a_past_cycle_keeps_its_owner_and_the_running_one_has_today_s():
+    other = "005000000000002AAA"
+    first, second = handoffs(
+        status(other, START - DAY, "owner"),
+        status(REP, START + 50 * DAY, "owner"),
+        acts=[call(START + DAY, 1)],
+        cycles=(START, START + 100 * DAY),
+    )
+    assert (first["owner_id"], second["owner_id"]) == (other, REP)
+    (untouched, _) = handoffs(
+        status(other, START - DAY, "owner"),
+        status(REP, START + 50 * DAY, "owner"),
+        cycles=(START, START + 30 * DAY),
+    )
+    assert untouched["owner_id"] == other, "who had it when the cycle ended"
+
+
 def test_a_past_cycle_keeps_the_reason_of_then():
     first, second = handoffs(
         *rejected(START + DAY, "No budget"),

@@ -136,7 +136,7 @@ owners = st.sampled_from([ANN, BEN, QUEUE, ROBOT])
 turns = st.lists(st.tuples(owners, st.integers(-40, 300)), max_size=6, unique_by=lambda one: one[1])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(turns, st.integers(-60, 260))
 def test_segments_cover_the_time_to_now_once_and_neighbours_differ(changes, made):
     """Each hour's owner is the last who took over, told by a plain look at the list."""

@@ -3,6 +3,8 @@
 Revision ID: 0005
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -14,7 +16,7 @@ branch_labels = None
 depends_on = None
 
 
-def _columns() -> list[sa.Column[object]]:
+def _columns() -> list[sa.Column[Any]]:
     """Give the new columns of `handoff`; the next night writes every row anew."""
     return [
         *(sa.Column(name, TEXT) for name in ("contact_id", "source", "team")),
