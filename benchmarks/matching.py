@@ -82,7 +82,7 @@ def rules(hubspot: pd.DataFrame, salesforce: pd.DataFrame) -> pd.DataFrame:
         {
             "hubspot_id": ids[pairs["row_x"]],
             "salesforce_id": ids[pairs["row_y"]],
-            "score": 1 - 1e-6 * np.arange(len(pairs)),
+            "score": 1 - 0.5 * np.arange(len(pairs)) / max(len(pairs), 1),
         }
     )
 

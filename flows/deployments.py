@@ -256,13 +256,18 @@ def handoff_watch(portal: Portal = "") -> dict[str, Any]:
             result = watch(run)
     except Busy as error:
         return {"skipped": str(error)}
+    emit_told(result)
+    return result
+
+
+def emit_told(result: Mapping[str, Any]) -> None:
+    """Tell automations what people were told before; an event that is lost loses no message."""
     for told in result["told"]:
         emit_event(
             f"tandem.handoff.{told['state']}",
             resource={"prefect.resource.id": f"tandem.handoff.{told['about_id']}"},
             payload={**told, "run_id": result["run_id"]},
         )
-    return result
 
 
 # What people decide ------------------------------------------------------------------------------

@@ -12,10 +12,10 @@ _ANCHORS = (("lead_created_at", "lead created"), ("created_at", "deal created"))
 
 def credit_figure_lines(summary: Mapping[str, Any]) -> list[str]:
     """Show what credit rests on, how long deals took, and pairs of channels that stand out."""
-    inferred = summary["credit_by_inference"]
+    known = summary["credit_by_inference"]
     lines = [
-        f"  inferred    {inferred['inferred_deals']:,} of {inferred['won_deals']:,} deals have people"
-        f" by their account only: {inferred['inferred_share_ppm'] / 10_000:.1f} % of the credit"
+        f"  inferred    {known['inferred_deals']:,} of {known['won_deals']:,} deals know people"
+        f" by account only: {known['inferred_share_ppm'] / 10_000:.1f} % of the credit"
     ]
     lines += [
         f"  {_HORIZONS[row['horizon']]:<12}{row['path_type'].replace('_', ' '):<16}"

@@ -475,7 +475,7 @@ def test_a_bad_clock_is_named(case, calendars, said):
 
 @needs_funnel
 def test_the_playbooks_table_of_revenue_by_source_and_model_comes_out():
-    """Its own formulas, session by session: first, last, 40-20-40 and linear points times revenue."""
+    """Its own formulas, session by session: the points of four models times revenue."""
     folder = SHARED / "data" / "funnel"
     sessions = pd.read_csv(folder / "dbt_playbook_sessions.csv")
     won = pd.read_csv(folder / "dbt_playbook_customer_conversions.csv")

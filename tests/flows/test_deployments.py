@@ -151,3 +151,29 @@ def test_the_night_runs_as_a_flow_whose_stages_are_tasks(prefect, company):
     assert {"pull-hubspot", "pull-salesforce", "deliver"} <= names
     again = company.sync()
     assert json.loads(again.stdout)["written"] == {"hubspot": {}, "salesforce": {}}
+
+
+def test_an_automation_of_ours_fires_when_a_breach_was_told(prefect):
+    prefect("automation", "create", "--from-file", "deploy/automations.yaml")
+    body = (
+        "from flows.deployments import emit_told;"
+        "emit_told({'run_id': 'r1', 'told':"
+        " [{'alert': 'p1:1:breached', 'about_id': 'p1:1', 'state': 'breached'}]})"
+    )
+
+    def events(name: str) -> list:
+        asked = {"filter": {"event": {"name": [name]}}, "limit": 50}
+        return (ask(prefect.port, "POST", "events/filter", asked) or {}).get("events", [])
+
+    def fired():
+        # The server takes up a new automation a while after it was made: say it until it hears.
+        subprocess.run(
+            [sys.executable, "-c", body], env=prefect.environment, cwd=ROOT, check=True, timeout=120
+        )
+        return events("prefect.automation.triggered")
+
+    assert wait_for(fired, seconds=90)
+    (resource,) = {
+        event["resource"]["prefect.resource.id"] for event in events("tandem.handoff.breached")
+    }
+    assert resource == "tandem.handoff.p1:1"
