@@ -55,9 +55,7 @@ def health(connection: Connection) -> Health:
         refused=_count(connection, outbox.c.state == "refused", outbox.c.run_id == _last_plan()),
         conflicts=_count(connection, conflict.c.ended_at.is_(None)),
         holds=_count(connection, hold.c.ended_at.is_(None)),
-        unsent_alerts=_count(
-            connection, alert.c.sent_at.is_(None), alert.c.dropped_at.is_(None)
-        ),
+        unsent_alerts=_count(connection, alert.c.sent_at.is_(None), alert.c.dropped_at.is_(None)),
     )
 
 

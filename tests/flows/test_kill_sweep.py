@@ -11,6 +11,8 @@ import pytest
 from benchmarks import kills
 
 pytestmark = pytest.mark.slow
+# Minutes each: `make sweep` runs them.
+of_the_sweep = pytest.mark.sweep
 
 SEED, FURTHER = 20261101, 100
 
@@ -36,13 +38,15 @@ def test_the_night_that_dies_has_every_kind_of_commit_and_writes_to_both_vendors
     } < requests
 
 
+@of_the_sweep
 def test_a_night_killed_at_any_kind_of_point_is_finished_by_the_next(theatre, moments):
     kinds = kills.distinct(moments)
     assert len(kinds) > 50
     assert [wrong for moment in kinds for wrong in theatre.try_moment(moment)] == []
 
 
-def test_a_night_killed_at_a_hundred_points_by_lot_is_finished_by_the_next(theatre, moments):
+@of_the_sweep
+def test_a_night_killed_at_a_hundred_points_of_the_sweep_is_finished_by_the_next(theatre, moments):
     chosen = kills.seeded(moments, FURTHER, SEED)
     assert len(chosen) == FURTHER
     assert [wrong for moment in chosen for wrong in theatre.try_moment(moment)] == []

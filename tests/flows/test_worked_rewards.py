@@ -86,4 +86,6 @@ def whole(weights):
 
 
 def test_the_manual_is_made_of_these_examples():
-    assert PAGE.read_text(encoding="utf-8") == page(), "run python -m tests.reference.worked_rewards"
+    assert PAGE.read_text(encoding="utf-8") == page(), (
+        "run python -m tests.reference.worked_rewards"
+    )

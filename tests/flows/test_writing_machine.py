@@ -532,4 +532,4 @@ def filled(value: Any) -> Any:
 
 
 TestWriting = pytest.mark.slow(Machine.TestCase)
-TestWriting.settings = settings(max_examples=4, stateful_step_count=50, deadline=None)
+TestWriting.settings = settings(max_examples=3, stateful_step_count=30, deadline=None)
