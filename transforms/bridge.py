@@ -40,9 +40,9 @@ def bridge(
 
     One row per contact, by its latest MQL stamp and id. The first that holds: `excluded` by the
     rule that `rule` names; `rejected`, the answer to the person's latest handoff, with the reason;
-    `linked` by a rule to the Salesforce record in `detail`; `waiting for review`, its likeliest pair
-    of `reviews` that waits for a person, with the record and the review's id; else `missing`, with the
-    likely cause and the record that tells it. `decisions` are those that stand.
+    `linked` by a rule to the Salesforce record in `detail`; `waiting for review`, its likeliest
+    pair of `reviews` that waits for a person, with the record and the review's id; else `missing`,
+    with the likely cause and the record that tells it. `decisions` are those that stand.
     """
     rows = mqls.sort_values(["mql_at", "record_id"]).drop_duplicates("record_id", keep="last")
     rows = rows.reset_index(drop=True)
