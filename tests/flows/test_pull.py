@@ -188,6 +188,7 @@ SCOPES = {
     "crm.objects.deals.read",
     "forms",
     "content",
+    "crm.objects.marketing_events.read",
 }
 
 
