@@ -22,32 +22,16 @@ class Figures:
     result: Any = None
 
 
-def measured(
-    work: Callable[..., Any],
-    *arguments: Any,
-    rounds: int = _ROUNDS,
-    prepare: Callable[..., Any] | None = None,
-) -> Figures:
-    """Run `work` some times in a fresh process; it must be importable by name.
-
-    With `prepare`, which runs once and outside the time, `work` gets what that makes of the
-    arguments instead of them.
-    """
+def measured(work: Callable[..., Any], *arguments: Any, rounds: int = _ROUNDS) -> Figures:
+    """Run `work` some times in a fresh process; it must be importable by name."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
-        return pool.apply(_measure, (work, arguments, rounds, prepare))
+        return pool.apply(_measure, (work, arguments, rounds))
 
 
-def _measure(
-    work: Callable[..., Any],
-    arguments: Sequence[Any],
-    rounds: int,
-    prepare: Callable[..., Any] | None,
-) -> Figures:
+def _measure(work: Callable[..., Any], arguments: Sequence[Any], rounds: int) -> Figures:
     seconds = []
     result = None
-    if prepare is not None:
-        arguments = (prepare(*arguments),)
     for _ in range(rounds):
         start = time.process_time()
         result = work(*arguments)

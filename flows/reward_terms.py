@@ -213,10 +213,10 @@ def agreement_by_period(
     earlier = [each for each in kept.values() if each.effective < agreement.effective]
     known = sorted([*earlier, agreement], key=lambda each: (each.effective, each.version))
     today = now.astimezone(agreement.calendar.zone_info).date()
-    calendar = agreement.calendar
+    start = agreement.calendar.fiscal_year_start
     ruled = {
-        period: [each for each in known if each.effective <= period_days(period, calendar)[0]][-1]
-        for period in periods_between(known[0].effective, today, calendar)
+        period: [each for each in known if each.effective <= period_days(period, start)[0]][-1]
+        for period in periods_between(known[0].effective, today, start)
     }
     for period, terms in frozen.items():
         ruled[period] = agreement if terms.agreement == agreement.name else kept[terms.agreement]
@@ -238,7 +238,7 @@ def live_terms(
     actual_minor: Mapping[str, int],
 ) -> Terms:
     """Give an open period's terms as they stand now."""
-    first, last = period_days(period, agreement.calendar)
+    first, last = period_days(period, agreement.calendar.fiscal_year_start)
     return Terms(
         period=period,
         agreement=agreement.name,

@@ -72,8 +72,7 @@ JOB_TITLES = (
 )  # fmt: skip
 FREE_MAIL = ("gmail.com", "outlook.com", "yahoo.com", "gmx.de", "icloud.com", "proton.me")
 ROLE_MAILBOXES = ("info", "sales", "office", "contact", "billing")
-UNREACHED = "No answer"
-REJECT_REASONS = ("No budget", "Wrong fit", "Student or job seeker", "Competitor", UNREACHED)
+REJECT_REASONS = ("No budget", "Wrong fit", "Student or job seeker", "Competitor", "No answer")
 
 # What people type into the first-name field of a form; both CRMs hold it alike.
 HOSTILE_NAMES = (
