@@ -9,7 +9,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 180
 
-.PHONY: demo test test-all check bench sweep bench-clients bench-pull interop constraints clean
+.PHONY: demo test test-all check bench sweep bench-matching bench-clients bench-clock bench-handoffs bench-review bench-pull bench-watch bench-writes interop constraints clean bench-credit
 
 demo: $(STAMP)  ## two local CRMs with a seeded company, the night twice, a scoreboard page
 	$(BIN)/tandem demo --out out
@@ -18,7 +18,7 @@ test: $(STAMP)  ## the tests that take less than five minutes
 	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile
 
 test-all: $(STAMP)  ## all tests
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -m "not sweep" -n 2 --dist loadfile
 
 check: $(STAMP)  ## style, types, import contracts
 	$(BIN)/ruff format --check .
@@ -26,20 +26,43 @@ check: $(STAMP)  ## style, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+bench-credit: $(BENCH)/.installed  ## credit of millions of touches, beside a scan and two peers
+	$(BENCH)/bin/python -m benchmarks credit
+
 bench: $(BENCH)/.installed  ## figures, beside peers that live in an environment of their own
 	$(BENCH)/bin/python -m benchmarks
+
+bench-matching: $(BENCH)/.installed  ## precision, recall, CPU and memory of matching beside its peers; MILLION=1 for a million a side
+	$(BENCH)/bin/python -m benchmarks.matching $(if $(MILLION),--million)
 
 bench-clients: $(STAMP)  ## CPU of our pulls beside the official clients' own
 	$(BIN)/python -m benchmarks.clients
 
+bench-clock: $(BENCH)/.installed  ## CPU of a million working times beside its peers
+	$(BENCH)/bin/python -m benchmarks.clock
+
+bench-handoffs: $(STAMP)  ## every handoff of 20,000 seeded people against the truth, through both stand-ins
+	$(BIN)/python -m benchmarks.handoffs
+
+bench-review: $(STAMP)  ## what the first 500 questions to a person are worth, of 100,000 hard records a side
+	$(BIN)/python -m benchmarks.review_queue
+
 bench-pull: $(STAMP)  ## calls, time and memory of a first load, a changed and a quiet night at full size
 	$(BIN)/python -m benchmarks.pull
+
+bench-watch: $(STAMP)  ## calls and seconds of a watch over 5,000 open clocks and 40 changes
+	$(BIN)/python -m benchmarks.watch
+
+bench-writes: $(STAMP)  ## calls and throughput of 100,000 changed records in each CRM
+	$(BIN)/python -m benchmarks.writes
 
 interop: $(STAMP)  ## both stand-ins and our SOQL against clients that others wrote; needs Node.js 20
 	cd tests/interop && npm install --no-package-lock --no-audit --no-fund --silent
 	$(BIN)/python tests/interop/run.py
 
-sweep: $(STAMP)  ## each fault at every single request of a night; takes hours, not in CI
+sweep: $(STAMP)  ## kill -9 at every point of a night, each fault at every request; takes hours, not in CI
+	$(BIN)/pytest -m sweep
+	$(BIN)/python -m benchmarks.kills
 	$(BIN)/python -m benchmarks.sweep
 
 constraints:  ## resolve anew and pin exactly

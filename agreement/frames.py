@@ -79,6 +79,13 @@ class People(Table):
     first_name: str = _may_miss()
     last_name: str = _may_miss()
     company: str = _may_miss()
+    phone: str = _may_miss()
+    mobile: str = _may_miss()
+    website: str = _may_miss()
+    title: str = _may_miss()
+    city: str = _may_miss()
+    postcode: str = _may_miss()
+    country: str = _may_miss()
     partner_id: str = _may_miss()
     account_record_id: str = _may_miss()
     converted_to: str = _may_miss()
@@ -110,6 +117,8 @@ class Accounts(Table):
     record_id: str
     name: str = _may_miss()
     domain: str = _may_miss()
+    city: str = _may_miss()
+    country: str = _may_miss()
     partner_id: str = _may_miss()
     created_at: Utc = _may_miss()
 
@@ -124,6 +133,7 @@ class DealRecords(Table):
     system: str
     kind: str
     record_id: str
+    name: str = _may_miss()
     partner_id: str = _may_miss()
     account_record_id: str = _may_miss()
     amount: str = _may_miss()
@@ -147,10 +157,10 @@ class Memberships(Table):
 class Activities(Table):
     """One row per dated act and person record: the evidence from which touches and clocks are read.
 
-    `activity` is one of call, meeting, email, task, form, click, campaign. `at` is when it
-    happened, `created_at` when it was entered or booked. `actor_id` is the vendor's user who did
-    it; `direction` is inbound, outbound or missing; `outcome` and `status` are the vendor's words
-    in lower case. `is_automatic` marks machines' doings. `title` is a form's, campaign's or
+    `activity` is one of call, meeting, email, task, form, click, visit, event, campaign. `at` is
+    when it happened, `created_at` when it was entered or booked. `actor_id` is the vendor's user
+    who did it; `direction` is inbound, outbound or missing; `outcome` and `status` are the vendor's
+    words in lower case. `is_automatic` marks machines' doings. `title` is a form's, campaign's or
     subject's name.
     """
 
@@ -174,19 +184,32 @@ class Activities(Table):
 class Users(Table):
     """One row per Salesforce user: `zone` is an IANA name.
 
-    `is_human` is false for integration users.
+    `is_human` is false for integration users. `hubspot_owner_id` is the same person as an owner in
+    HubSpot, by e-mail; `team` is the user's department.
     """
 
     user_id: str
     zone: str = _may_miss()
     is_active: bool
     is_human: bool
+    hubspot_owner_id: str = _may_miss()
+    team: str = _may_miss()
+
+
+class Absences(Table):
+    """One row per time that a Salesforce user is out of office, by their own calendar."""
+
+    user_id: str
+    starts_at: Utc
+    ends_at: Utc
 
 
 class StageChanges(Table):
     """One row per value that a stage-like field of a record took, in order.
 
-    `field` is lifecycle (HubSpot contact), status or owner (Salesforce lead), stage (opportunity).
+    `field` is lifecycle (HubSpot contact), owner (HubSpot contact, by HubSpot's owner id;
+    Salesforce lead and contact, by user or queue), status, reason and converted (lead), stage
+    (opportunity).
     """
 
     system: str
@@ -216,6 +239,7 @@ class Crosswalk(Table):
 
     `is_survivor` marks, per entity and system, the one record that carries amounts and counts.
     `evidence` names the record at the other end of the link, `since` the night that first saw it.
+    `decided_by` is the person who pinned or accepted the link; missing where a rule made it.
     """
 
     entity: str
@@ -228,6 +252,71 @@ class Crosswalk(Table):
     evidence: str
     is_survivor: bool
     since: Utc
+    decided_by: str = _may_miss()
+
+
+class MatchDecisions(Table):
+    """One row per decision of a person on two records (`left` before `right`, `agreement.pairs`).
+
+    `accept` links them unless something stronger speaks, `pin` beats everything; `reject` keeps
+    them apart and unasked until what they are told by changes, `forbid` for good. Records of one
+    system are a pair too. `keys` is what the pair was told by when it was asked, as a hash; missing
+    when nobody had asked. A decision stands until `ended_at`.
+    """
+
+    decision_id: str
+    entity: str
+    left_system: str
+    left_kind: str
+    left_id: str
+    right_system: str
+    right_kind: str
+    right_id: str
+    decision: str
+    decided_by: str
+    decided_at: Utc
+    ended_at: Utc = _may_miss()
+    keys: str = _may_miss()
+
+
+class Reviews(Table):
+    """One row per pair of records that only a person can settle; never linked meanwhile.
+
+    `review_id` is the pair's (`agreement.pairs`). `score` is the share of such pairs that are
+    right. `levels` is JSON: per field how it agrees in words, and its weight in bits; `evidence`
+    the same in one line; both without any value. `keys` is what the pair is told by, as a hash.
+    `found_at` is the night that first asked, `ended_at` when it needed no answer any more.
+    """
+
+    review_id: str
+    entity: str
+    left_system: str
+    left_kind: str
+    left_id: str
+    right_system: str
+    right_kind: str
+    right_id: str
+    score: float
+    rule: str
+    evidence: str
+    levels: str
+    keys: str
+    found_at: Utc
+    ended_at: Utc = _may_miss()
+
+
+class ReviewQueue(Table):
+    """One row per review or conflict that waits, the answer that is worth most first.
+
+    `uncertainty` is 1 where either answer is as likely, 0 where one is sure. `amount_minor` is in
+    company currency; `worth` too, but only an order.
+    """
+
+    id: str
+    uncertainty: float
+    amount_minor: int
+    handoff_count: int
+    worth: float
 
 
 class Links(Table):
@@ -244,6 +333,36 @@ class Links(Table):
     decision: str
     cluster_id: str
     evidence: str
+
+
+class MatchWeights(Table):
+    """One row per pair and field: how the field agrees, in words, and what that is worth.
+
+    `weight` is in bits (log2 of the odds), positive for one human; a pair's weights add up to its
+    score, from `start` on, what a pair is worth before anything is compared.
+    """
+
+    hubspot_id: str
+    salesforce_id: str
+    field: str
+    level: str
+    weight: float
+
+
+class MatchChanges(Table):
+    """One row per pair and one change of its evidence, with what the pair would be then.
+
+    `change` is `as it is` (no field), `equal` or `absent`. `weight` is the score in bits, `score`
+    the share of such pairs that are right, `decision` link, review or apart.
+    """
+
+    hubspot_id: str
+    salesforce_id: str
+    field: str
+    change: str
+    decision: str
+    weight: float
+    score: float
 
 
 # Lifecycle and clocks ----------------------------------------------------------------------------
@@ -265,15 +384,24 @@ class Mqls(Table):
 class Handoffs(Table):
     """One row per person and cycle: marketing's pass to sales, before any clock is read.
 
-    The clock starts at `started_at`. `record_id` and `record_kind` name the Salesforce record that
-    carries it (missing when the person is not there). Evidence is the first listed human act at or
-    after the start.
+    The clock starts at `started_at`. `contact_id` is the HubSpot contact that became the MQL.
+    `record_id` and `record_kind` name the Salesforce record that carries it (missing when the
+    person is not there). `owner_id` and `zone` are of whoever owned it when it was touched, else
+    when its cycle ended, else now; missing and the team's zone when nobody did. Evidence is the
+    first listed human act at or after the start. `answered_at` is when the answer was first given;
+    `answer_fault` says why a rejection does not count as work: rejected_without_reason or
+    too_few_attempts. `relief` says why the person carries no clock for sales: below_criteria or
+    recycled_too_soon.
     """
 
     handoff_id: str
     person_id: str
     cycle: int
     tier: str
+    contact_id: str
+    mql_at: Utc
+    ended_at: Utc = _may_miss()
+    source: str = _may_miss()
     started_at: Utc
     record_kind: str = _may_miss()
     record_id: str = _may_miss()
@@ -283,16 +411,52 @@ class Handoffs(Table):
     assigned_at: Utc = _may_miss()
     touched_at: Utc = _may_miss()
     evidence_id: str = _may_miss()
+    attempt_count: int
+    has_lead: bool
     answer: str = _may_miss()
     answer_reason: str = _may_miss()
+    answered_at: Utc = _may_miss()
+    answer_fault: str = _may_miss()
+    relief: str = _may_miss()
+
+
+class ClockSegments(Table):
+    """One row per handoff and stretch in which its clock ran with one owner, in order of time.
+
+    From the start to the run's now, also after the touch. `zone` is the owner's; with a queue, a
+    machine or nobody it is the team's, and `is_person` is false.
+    """
+
+    handoff_id: str
+    owner_id: str = _may_miss()
+    zone: str
+    is_person: bool
+    starts_at: Utc
+    ends_at: Utc
+
+
+class ClockPauses(Table):
+    """One row per handoff and time in which its clock stood still, with the listed reason."""
+
+    handoff_id: str
+    reason: str
+    starts_at: Utc
+    ends_at: Utc
 
 
 class HandoffStatus(Table):
     """One row per handoff: when it is due and how it stands as of `now`.
 
     `status` is on_time (touched at or before due), late (touched after, or not at all and due has
-    passed) or waiting. Seconds run from the start to the touch, or to `now` while there is none.
-    `due_at` is missing when the working calendar never opens.
+    passed), waiting, or relieved (no clock, by `relief`). Seconds run from the start to the touch,
+    or to `now` while there is none; `seen_seconds` and `assigned_seconds` are the working time of
+    those two lags, missing while they last. `due_at` is missing when the working calendar never
+    opens, and without a clock. `answer_status` is in_time (by `answer_due_at`), late, undated,
+    waiting, silent (its due time has passed) or not_worked; missing where there is no lead to
+    answer on. `cause` is why a promise was missed, the first that holds: not_seen, not_assigned,
+    owner_inactive, owner_absent, reassigned_late, rejected_without_reason, too_few_attempts,
+    never_touched, touched_late; for a touch in time also never_answered and answered_late. Missing:
+    nothing was missed. `team` is the owner's.
     """
 
     handoff_id: str
@@ -312,6 +476,79 @@ class HandoffStatus(Table):
     clock_seconds: int
     answer: str = _may_miss()
     answer_reason: str = _may_miss()
+    contact_id: str
+    mql_at: Utc
+    source: str = _may_miss()
+    team: str = _may_miss()
+    seen_at: Utc = _may_miss()
+    assigned_at: Utc = _may_miss()
+    seen_seconds: pd.Int64Dtype = _may_miss()
+    assigned_seconds: pd.Int64Dtype = _may_miss()
+    answer_due_at: Utc = _may_miss()
+    answered_at: Utc = _may_miss()
+    answer_status: str = _may_miss()
+    relief: str = _may_miss()
+    cause: str = _may_miss()
+
+
+class ClockFigures(Table):
+    """One row per group of clocks (rules.md 5): all, and by tier, source, owner's team and week.
+
+    `week` groups are the Mondays, in the company's zone, of the weeks in which clocks started.
+    Relieved handoffs have no clock and are left out. Seconds are working time, by the Kaplan-Meier
+    estimate with waiting clocks as still running; missing where the estimate does not get there,
+    and a median also when fewer than half got there.
+    """
+
+    dimension: str
+    name: str
+    count: int
+    on_time: int
+    late: int
+    waiting: int
+    never_touched: int
+    share_within_limit_ppm: int
+    median_working_seconds: pd.Int64Dtype = _may_miss()
+    p90_working_seconds: pd.Int64Dtype = _may_miss()
+    longest_working_seconds: int
+    seen_median_seconds: pd.Int64Dtype = _may_miss()
+    assigned_median_seconds: pd.Int64Dtype = _may_miss()
+
+
+class Promises(Table):
+    """One row per promise of marketing's and period, the running one included.
+
+    `promise` is volume, acceptance, completeness, recycled or `source SOURCE` (at most so much).
+    `promised` and `actual` are counts or parts per million by `unit`; `counted` is how many
+    handoffs the actual is read from. `pace` is where the actual leads by the period's end at the
+    same speed: a count is scaled up, a share stays; `is_kept` goes by it. Missing where nothing was
+    counted yet.
+    """
+
+    promise: str
+    period: str
+    unit: str
+    promised: int
+    actual: pd.Int64Dtype = _may_miss()
+    pace: pd.Int64Dtype = _may_miss()
+    counted: int
+    is_kept: pd.BooleanDtype = _may_miss()
+
+
+class Questions(Table):
+    """One row per thing that looks odd and deserves an answer before anybody judges.
+
+    `kind` is back_dated, owner_swap, stage_jump or lead_after_meeting. `subject_id` is the handoff,
+    `record_id` the act, record or user it is about, `at` when it happened, `seconds` how far.
+    """
+
+    question_id: str
+    kind: str
+    subject_id: str
+    record_id: str
+    at: Utc
+    seconds: int
+    question: str
 
 
 class Bridge(Table):
@@ -329,7 +566,11 @@ class Bridge(Table):
 
 
 class Touches(Table):
-    """One row per touch of a person that the agreement counts."""
+    """One row per touch of a person that the agreement counts.
+
+    `touch_id` is the vendor's record that proves it; `account_id` is the person's account, missing
+    where none is known.
+    """
 
     touch_id: str
     person_id: str
@@ -337,6 +578,24 @@ class Touches(Table):
     channel: str
     team: str
     campaign_id: str = _may_miss()
+    account_id: str = _may_miss()
+
+
+class SetAside(Table):
+    """One row per act and person that is no touch, and why.
+
+    `reason` is machine (an automatic reply, an import, an integration), scanner (a click that the
+    vendor or a rule takes for a machine's), not_done, not_listed or repeat (that day's first is the
+    touch). Channel and team are missing where no line of the list fits.
+    """
+
+    touch_id: str
+    person_id: str
+    touched_at: Utc
+    activity: str
+    channel: str = _may_miss()
+    team: str = _may_miss()
+    reason: str
 
 
 class Deals(Table):
@@ -391,7 +650,8 @@ class Credits(Table):
     """One row per model, deal and touch; a deal without a touch has one row of team `unknown`.
 
     `credit_minor` is company currency, `credit_deal_minor` the deal's own; both add up to the
-    deal's amounts.
+    deal's amounts. What a floor or cap moves between the teams is two rows of channel
+    `floor and cap` without a touch, of the shared model only.
     """
 
     model: str
@@ -404,6 +664,105 @@ class Credits(Table):
     weight: float
     credit_minor: int
     credit_deal_minor: int
+
+
+class CreditBasis(Table):
+    """One row per credited deal: what its credits follow from, as hashes.
+
+    The parts before and after the first and second dash stand for the amount, the path and the
+    agreement; equal bases give equal credits.
+    """
+
+    deal_id: str
+    basis: str
+
+
+class CreditLines(Table):
+    """One row per signed line of a won deal's shared credit, by team, channel and campaign.
+
+    A deal's lines add up to its credit. `reason` is won (the first credit), amount, path, agreement
+    or not_won. `reference` names the run of the line before that this one corrects; missing for the
+    first. Nothing is ever edited.
+    """
+
+    deal_id: str
+    channel: str
+    team: str
+    campaign_id: str = _may_miss()
+    credit_minor: int
+    credit_deal_minor: int
+    reason: str
+    reference: str = _may_miss()
+
+
+class CampaignCosts(Table):
+    """One row per campaign whose cost and days are known, in company minor units."""
+
+    campaign_id: str
+    cost_minor: int
+    starts_on: str
+    ends_on: str
+
+
+class ChannelResults(Table):
+    """One row per horizon, model, dimension and name: what a channel, campaign or team brought.
+
+    `horizon` is quarter (this fiscal one) or year (it and the three before). Won and people are of
+    deals won in the horizon, open of all that are open now. Cost is the part that falls into the
+    horizon; `cost_per_won_ppm` is cost per million units of won credit; both missing where a cost
+    is not known or nothing was won.
+    """
+
+    horizon: str
+    model: str
+    dimension: str
+    name: str
+    won_minor: int
+    open_minor: int
+    deal_count: int
+    people_count: int
+    touch_count: int
+    cost_minor: pd.Int64Dtype = _may_miss()
+    cost_per_won_ppm: pd.Int64Dtype = _may_miss()
+
+
+class Synergies(Table):
+    """One row per horizon and pair of channels of which enough deals ended with and without each.
+
+    `won_ppm` is the share won of the deals with both, `expected_ppm` the larger share won of those
+    with one of them and not the other. `lift_ppm` is the difference, between `low_ppm` and
+    `high_ppm` in 95 of 100 samples drawn from these deals. `is_clear` says that all of that is
+    above nothing.
+    """
+
+    horizon: str
+    channel: str
+    other_channel: str
+    deal_count: int
+    won_ppm: int
+    expected_ppm: int
+    lift_ppm: int
+    low_ppm: int
+    high_ppm: int
+    is_clear: bool
+
+
+class Velocity(Table):
+    """One row per horizon and type of path of the deals won in it: whole days between the steps.
+
+    `path_type` is marketing_only, sales_only, marketing_first, sales_first or no_touch. Medians
+    (the lower of two) are over the deals for which both ends are known, as counted; a step that ran
+    backwards has negative days. Missing where none is known.
+    """
+
+    horizon: str
+    path_type: str
+    deal_count: int
+    lead_count: int
+    touch_to_lead_days: pd.Int64Dtype = _may_miss()
+    lead_to_deal_days: pd.Int64Dtype = _may_miss()
+    deal_to_won_days: pd.Int64Dtype = _may_miss()
+    touch_to_won_days: pd.Int64Dtype = _may_miss()
 
 
 class AttainedDeals(Table):
@@ -660,9 +1019,10 @@ class Rejects(Table):
 
 
 class Alerts(Table):
-    """One row per message due: `alert_key` is the same for the same change of state.
+    """One row per change of a clock's state that is due to be said, once ever.
 
-    So that it is said once.
+    `state` is warned, breached, escalated or resolved. `receiver` is a user's id, `lead` (the sales
+    lead) or `ops`. `event_at` is when it came to be.
     """
 
     alert_key: str
@@ -670,3 +1030,34 @@ class Alerts(Table):
     state: str
     owner_id: str = _may_miss()
     text: str
+    receiver: str
+    event_at: Utc
+
+
+class PendingAlerts(Table):
+    """One row per alert that was stored and is in no message yet."""
+
+    alert_key: str
+    about_id: str
+    state: str
+    receiver: str
+    stored_at: Utc
+
+
+class Messages(Table):
+    """One row per message: the alerts of one receiver in one text.
+
+    `message_key` is the same for the same alerts. `week` is the Monday of the receiver's week.
+    """
+
+    message_key: str
+    receiver: str
+    week: str
+    text: str
+
+
+class AlertPlaces(Table):
+    """One row per pending alert that is settled: its message; missing: overtaken, not sent."""
+
+    alert_key: str
+    message_key: str = _may_miss()

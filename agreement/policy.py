@@ -42,10 +42,14 @@ Model = Literal[
     "shapley",
 ]
 MODELS: tuple[Model, ...] = get_args(Model)
-Activity = Literal["call", "meeting", "email", "form", "click", "campaign"]
+Activity = Literal[
+    "call", "meeting", "email", "reply", "form", "click", "visit", "event", "campaign"
+]
 Team = Literal["marketing", "sales"]
 Owner = Literal["hubspot", "salesforce", "newest", "ask"]
+PersonField = Literal["email", "first_name", "last_name", "company", "source"]
 SalesforceKind = Literal["lead", "contact", "account"]
+ValueFormat = Literal["as_is", "lower", "upper", "digits"]
 
 _UNITS = {"m": 60, "h": 3600, "d": 86_400}
 
@@ -123,11 +127,12 @@ Hours = Annotated[tuple[int, int], BeforeValidator(_hours)]
 class Calendar(Policy):
     """Working time: windows per weekday (minutes since local midnight), holidays.
 
-    And the company's zone.
+    And the company's zone, and how long a reward period is.
     """
 
     zone: str
     fiscal_year_start: int = Field(ge=1, le=12)
+    period: Literal["quarter", "month"] = "quarter"
     week: Mapping[str, tuple[Hours, ...]]
     holidays: Holidays
 
@@ -182,9 +187,23 @@ class Definitions(Policy):
 
 
 class Identity(Policy):
-    """What never links two records by itself."""
+    """What never links two records by itself, and which domains are one company's.
+
+    `alias_domains` gives, for a further domain of a company or of its subsidiary, the main one.
+    """
 
     role_mailboxes: tuple[str, ...] = ()
+    alias_domains: Mapping[str, str] = Field(default_factory=dict)
+
+    @field_validator("alias_domains")
+    @classmethod
+    def lead_to_a_main_domain(cls, value: Mapping[str, str]) -> Mapping[str, str]:
+        """Write domains in small letters; an alias of an alias names no company."""
+        aliases = {alias.lower(): main.lower() for alias, main in value.items()}
+        for alias, main in aliases.items():
+            if main in aliases:
+                raise ValueError(f"{alias} leads to {main}, an alias itself; name its main domain")
+        return aliases
 
 
 class Tier(Policy):
@@ -214,6 +233,43 @@ class HumanTouch(Policy):
     at: Literal["done", "booked"] = "done"
 
 
+class Pause(Policy):
+    """A Salesforce Lead.Status in which the clock stands still, and the reason that it names."""
+
+    status: str
+    reason: str
+
+
+class Attempts(Policy):
+    """What has to be tried before "unable to reach" counts as a reason.
+
+    Listed human acts since the start: at least `count`, of `channels` kinds, the last one `over`
+    after the first or later (clock time).
+    """
+
+    reasons: tuple[str, ...] = ()
+    count: int = Field(default=1, ge=1)
+    channels: int = Field(default=1, ge=1)
+    over: Duration = timedelta(0)
+
+
+class CoolOff(Policy):
+    """How long a rejected person is left alone, by the reason; null: until they ask themselves."""
+
+    reasons: tuple[str, ...] = Field(min_length=1)
+    wait: Duration | None
+
+
+class Criteria(Policy):
+    """What a person has to bring, or carries no clock for sales.
+
+    Fields of the HubSpot contact that are filled, and sources that are never handed over.
+    """
+
+    required: tuple[PersonField, ...] = ()
+    never_sources: tuple[str, ...] = ()
+
+
 class Handoff(Policy):
     """Marketing's pass to sales."""
 
@@ -222,15 +278,66 @@ class Handoff(Policy):
     accept: tuple[str, ...]
     reject: tuple[str, ...]
     reject_reason_field: str
+    answer_within: Duration = timedelta(hours=24)
+    criteria: Criteria = Criteria()
+    pauses: tuple[Pause, ...] = ()
+    attempts: Attempts = Attempts()
+    cool_off: tuple[CoolOff, ...] = ()
+    late_reassignment: Portion = Decimal("0.5")
 
     @model_validator(mode="after")
     def answer_once(self) -> Self:
         """A status cannot be a yes and a no; the last tier has to catch every MQL."""
         if both := set(self.accept) & set(self.reject):
             raise ValueError(f"{sorted(both)} is in accept and in reject; keep it in one")
+        answers = {*self.accept, *self.reject}
+        if both := answers & {pause.status for pause in self.pauses}:
+            raise ValueError(f"{sorted(both)} is an answer; a pause needs a status of its own")
         if self.tiers[-1].start != "mql":
             raise ValueError("the last tier has to start at mql, so that every MQL has a clock")
         return self
+
+
+class Completeness(Policy):
+    """The share of handoffs whose HubSpot contact has all of these fields."""
+
+    fields: tuple[PersonField, ...] = Field(min_length=1)
+    share: Portion
+
+
+class Renurture(Policy):
+    """The share of rejected people who are back in a recycle stage so soon (clock time)."""
+
+    within: Duration
+    share: Portion
+
+
+class MarketingPromises(Policy):
+    """What marketing promises sales, per quarter; what is not named is not promised.
+
+    `mqls` is the number of handoffs; `acceptance` the share that sales accepts of what it answered
+    in time; `most_of_source` the largest share that handoffs of one source may have.
+    """
+
+    mqls: int | None = Field(default=None, gt=0)
+    acceptance: Portion | None = None
+    completeness: Completeness | None = None
+    most_of_source: Mapping[str, Portion] = Field(default_factory=dict)
+    recycled: Renurture | None = None
+
+
+class Gaming(Policy):
+    """When something looks odd enough to ask about it in the weekly pack.
+
+    `back_dated`: an act was entered so long after it is said to have happened, and its time saved a
+    promise. `near_limit`: an owner changed in this last part of the limit. `stages_before_won`: a
+    deal was won after fewer stages. `met_before`: a lead was made so soon after a meeting.
+    """
+
+    back_dated: Duration = timedelta(hours=4)
+    near_limit: Portion = Decimal("0.2")
+    stages_before_won: int = Field(default=2, ge=1)
+    met_before: Duration = timedelta(days=30)
 
 
 class Automatic(Policy):
@@ -245,15 +352,42 @@ class Automatic(Policy):
 class TouchRule(Policy):
     """One line of the positive list: which activities are touches, of which team and channel.
 
-    Empty means any.
+    Empty means any. `title` holds the first words of a subject or name, in any case.
     """
 
     activity: Activity
     direction: tuple[str, ...] = ()
     outcome: tuple[str, ...] = ()
     status: tuple[str, ...] = ()
+    title: tuple[str, ...] = ()
     team: Team
     channel: str
+
+
+class Scanners(Policy):
+    """When a click in a marketing e-mail is a machine's that looks at every link.
+
+    It came this soon after the e-mail left; it is one of so many links of one e-mail that its
+    recipient clicked within one second; or its user agent holds one of these words (any case). What
+    the vendor marks itself is out in any case.
+    """
+
+    seconds_after_sending: int = Field(default=0, ge=0)
+    links_in_a_second: int = Field(default=2, ge=2)
+    agents: tuple[str, ...] = ()
+
+
+class TouchFilters(Policy):
+    """What keeps an act on the positive list from being a touch.
+
+    `is_daily` counts a person's acts of one channel, team and campaign once per day of the
+    company's zone, the first of the day. An incoming e-mail is a `reply` to marketing unless sales
+    wrote to the person in the `sales_thread_days` before it.
+    """
+
+    scanners: Scanners = Scanners()
+    is_daily: bool = True
+    sales_thread_days: int = Field(default=30, ge=0)
 
 
 class AnchorWeights(Policy):
@@ -289,14 +423,81 @@ class ModelWeights(Policy):
     full_path: AnchorWeights
 
 
+class Synergy(Policy):
+    """When pairs of channels are worth a word: at least so many deals in each group compared.
+
+    `resamples` is how often the deals are drawn anew for the interval, which holds 95 of 100.
+    """
+
+    minimum_deals: int = Field(default=30, ge=1)
+    resamples: int = Field(default=1000, ge=100, le=100_000)
+
+
+class TeamCost(Policy):
+    """What a team cost in a fiscal quarter, in company currency."""
+
+    team: Team
+    period: Annotated[str, Field(pattern=r"^\d{4}-Q[1-4]$")]
+    cost: Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
+
+
 class Attribution(Policy):
-    """How a deal's amount is shared over its touches (rules.md 1)."""
+    """How a deal's amount is shared over its touches (rules.md 1).
+
+    `windows` gives single models a window of their own. Floor and cap move the shared number of a
+    deal that both teams touched, never one that only one of them did.
+    """
 
     window_days: int | None = Field(default=None, gt=0)
+    windows: Mapping[Model, Annotated[int, Field(gt=0)]] = Field(default_factory=dict)
     half_life_days: Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
     weights: ModelWeights
     shared: Model
     shown: tuple[Model, ...] = ()
+    team_floor: Mapping[Team, Portion] = Field(default_factory=dict)
+    team_cap: Mapping[Team, Portion] = Field(default_factory=dict)
+    synergy: Synergy = Synergy()
+    team_costs: tuple[TeamCost, ...] = ()
+
+    @model_validator(mode="after")
+    def leave_room_between_floor_and_cap(self) -> Self:
+        """Both teams have to be able to stand between their floors and caps at once."""
+        least, most = self.marketing_bounds
+        if least > most:
+            raise ValueError(
+                f"no split keeps every floor and cap: marketing would need at least {least} and at"
+                f" most {most} of a deal. Lower a floor or raise a cap"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def cost_a_team_once(self) -> Self:
+        """Two costs of one team and quarter would have to be added or chosen from."""
+        keys = [(cost.team, cost.period) for cost in self.team_costs]
+        if len(set(keys)) < len(keys):
+            raise ValueError("a team's cost of a quarter is there twice; keep one")
+        return self
+
+    @property
+    def marketing_bounds(self) -> tuple[Decimal, Decimal]:
+        """Give the least and the most of a deal that marketing may have: what sales leaves too."""
+        least = max(self.team_floor.get("marketing", Decimal(0)),
+                    1 - self.team_cap.get("sales", Decimal(1)))  # fmt: skip
+        most = min(self.team_cap.get("marketing", Decimal(1)),
+                   1 - self.team_floor.get("sales", Decimal(0)))  # fmt: skip
+        return least, most
+
+    @property
+    def widest_window(self) -> int | None:
+        """Give the longest window of the models that are computed; None has no beginning."""
+        windows = [self.window_of(model) for model in self.models]
+        known = [window for window in windows if window is not None]
+        return max(known) if len(known) == len(windows) else None
+
+    def window_of(self, model: str) -> int | None:
+        """Give a model's window in days; None is everything up to the close."""
+        own: int | None = {str(name): days for name, days in self.windows.items()}.get(model)
+        return own or self.window_days
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -307,7 +508,7 @@ class Attribution(Policy):
 class Spiff(Policy):
     """A fixed amount on top of one period's pool, in company currency; no gate closes it."""
 
-    period: Annotated[str, Field(pattern=r"^\d{4}-Q[1-4]$")]
+    period: Annotated[str, Field(pattern=r"^\d{4}-(Q[1-4]|0[1-9]|1[0-2])$")]
     participant: Annotated[str, Field(min_length=1)]
     amount: Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
 
@@ -331,16 +532,35 @@ class RewardRules(Policy):
 
 
 class Targets(Policy):
-    """What each team wants to reach per quarter, in company currency."""
+    """What each team wants to reach per reward period, in company currency."""
 
     marketing: Annotated[Decimal, Field(gt=0)]
     sales: Annotated[Decimal, Field(gt=0)]
 
 
-class AlertRules(Policy):
-    """Where a message goes; addresses come from the environment."""
+Role = Literal["owner", "lead", "ops"]
+Route = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,30}$")]
 
-    route: Literal["terminal", "webhook"]
+
+class AlertRules(Policy):
+    """Who is told what, when, and by which route; addresses come from the environment.
+
+    `route` is every role's unless `routes` names another. An owner is told of their own clocks, the
+    sales lead of what is escalated, ops of what nobody owns.
+    """
+
+    route: Route
+    routes: Mapping[Role, Route] = Field(default_factory=dict)
+    warn_at: Annotated[Decimal, Field(gt=0, lt=1)] = Decimal("0.75")
+    escalate_after: Duration = timedelta(hours=4)
+    quiet: tuple[Hours, ...] = ()
+    budget: int = Field(default=20, gt=0)
+    listed: int = Field(default=10, gt=0)
+
+    def route_of(self, receiver: str) -> str:
+        """Give the route by which a receiver is told: a role's own, else that of owners."""
+        role: Role = "lead" if receiver == "lead" else "ops" if receiver == "ops" else "owner"
+        return self.routes.get(role, self.route)
 
 
 class Writeback(Policy):
@@ -373,13 +593,44 @@ class Budgets(Policy):
     salesforce: Allowance
 
 
+class Units(Policy):
+    """How two number fields count the same thing: Salesforce's number is HubSpot's times `factor`.
+
+    Annual revenue in thousands in HubSpot: `factor: "1000"`; a share there and percent in
+    Salesforce: `factor: "100"`. Each side gets a number rounded half-even to the decimal places
+    that its field keeps.
+    """
+
+    factor: Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
+    salesforce_digits: int = Field(default=2, ge=0, le=8)
+    hubspot_digits: int = Field(default=6, ge=0, le=12)
+
+    @field_validator("factor")
+    @classmethod
+    def divide_exactly(cls, value: Decimal) -> Decimal:
+        """Refuse a factor whose quotients have no end, since no number would come back as it was.
+
+        Only powers of 2 and 5 divide a decimal exactly.
+        """
+        number = value.as_integer_ratio()[0]
+        for prime in (2, 5):
+            while number % prime == 0:
+                number //= prime
+        if number != 1:
+            raise ValueError(
+                f"{value} does not divide exactly in decimals; use one such as 1000, 100 or 0.25"
+            )
+        return value
+
+
 class SharedField(Policy):
     """A field that both CRMs hold, and who decides when both changed it.
 
     `owner` settles that; `ask` leaves it to a person. With `blank: never_wins` an emptied field
     does not empty the other side. `same` says which values count as equal: `text` without outer
     blanks, `digits` by digits and letters only. The maps translate values that are spelled
-    differently; a value that a map does not name travels as it is.
+    differently; a value that a map does not name goes through `units` or a format, else travels as
+    it is.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -391,6 +642,9 @@ class SharedField(Policy):
     salesforce: Mapping[SalesforceKind, str] = Field(min_length=1)
     to_salesforce: Mapping[str, str] = Field(default_factory=dict)
     to_hubspot: Mapping[str, str] = Field(default_factory=dict)
+    units: Units | None = None
+    format_to_salesforce: ValueFormat = "as_is"
+    format_to_hubspot: ValueFormat = "as_is"
 
     @model_validator(mode="after")
     def stand_on_records_of_the_entity(self) -> Self:
@@ -402,6 +656,22 @@ class SharedField(Policy):
                 f"{' or '.join(sorted(fitting))}, not on {', '.join(sorted(wrong))}"
             )
         return self
+
+    @model_validator(mode="after")
+    def count_or_format(self) -> Self:
+        """A number has a unit and no format."""
+        formats = (self.format_to_salesforce, self.format_to_hubspot)
+        if self.units is not None and set(formats) != {"as_is"}:
+            raise ValueError(f"{self.name!r} has units and a format; keep one of the two")
+        return self
+
+    def names_to(self, side: str) -> Mapping[str, str]:
+        """Give the map of the other side's words to those of `side`, hubspot or salesforce."""
+        return self.to_salesforce if side == "salesforce" else self.to_hubspot
+
+    def format_to(self, side: str) -> ValueFormat:
+        """Give the format of what is written to this side."""
+        return self.format_to_salesforce if side == "salesforce" else self.format_to_hubspot
 
     @property
     def hubspot_kind(self) -> str:
@@ -418,7 +688,9 @@ class Guards(Policy):
     """What stops a run before its first write.
 
     Shares are of the object's records. Only fields that people share with Tandem count, and of them
-    no first fill of a blank one. A guard needs more than `at_least` records to stop anything.
+    no first fill of a blank one. Such a guard needs more than `at_least` records to stop anything.
+    `creations` counts records, per object: today nothing makes one, so that any is a fault.
+    `self_check_records` written records, drawn by lot, are read again at the end of each night.
     """
 
     source_shrunk: Portion
@@ -426,7 +698,19 @@ class Guards(Policy):
     field_share: Portion
     overwrites_share: Portion
     blanks_share: Portion
+    creations: int = Field(default=0, ge=0)
     at_least: int = Field(ge=0)
+    self_check_records: int = Field(ge=0, le=10_000)
+
+
+class AlignmentRules(Policy):
+    """From which share on a check of the alignment stage counts as met."""
+
+    found: Portion
+    clocks: Portion
+    promises: Portion
+    reasons: Portion
+    same: Portion
 
 
 class Agreement(Policy):
@@ -441,8 +725,11 @@ class Agreement(Policy):
     identity: Identity
     ownership: tuple[SharedField, ...]
     handoff: Handoff
+    marketing_promises: MarketingPromises = MarketingPromises()
+    gaming: Gaming = Gaming()
     automatic: Automatic
     touches: tuple[TouchRule, ...] = Field(min_length=1)
+    touch_filters: TouchFilters = TouchFilters()
     attribution: Attribution
     rewards: RewardRules
     targets: Targets
@@ -451,6 +738,7 @@ class Agreement(Policy):
     pull: Pulling
     budget: Budgets
     guards: Guards
+    alignment: AlignmentRules
 
     @field_validator("ownership")
     @classmethod

@@ -44,6 +44,11 @@ class FieldInfo:
     help: str = ""
 
 
+def field_of(values: Mapping[str, Any]) -> FieldInfo:
+    """Read a field from the plain values that `asdict` gives, also after they were JSON."""
+    return FieldInfo(**{**values, "options": tuple(values.get("options", ()))})
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """The state of one vendor record: canonical text per vendor field, missing as None.

@@ -1,15 +1,15 @@
-"""Credit of millions of touches: eight models to the exact unit, beside a plain scan and a peer.
+"""Credit of millions of touches: eight models to the exact unit, beside a plain scan and peers.
 
-`python -m benchmarks.credit`. The tables are made here, seeded: paths of 10 touches on average, 12
+`make bench-credit`. The tables are made here, seeded: paths of 10 touches on average, 12
 channels, a share of them won. Ours reads the same Parquet as the scan, keeps the won paths, and
 adds up the exact cents of every touch by channel under eight models.
 """
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -22,6 +22,9 @@ MODELS = ("first_touch", "last_touch", "linear", "position_based", "u_shaped", "
           "full_path", "time_decay")  # fmt: skip
 CHANNELS = tuple(f"channel {number:02}" for number in range(12))
 POLICY = load_agreement().attribution
+PUBLIC = (
+    Path(__file__).parents[2] / "shared" / "data" / "funnel" / "channelattribution_pathdata.csv"
+)
 _DAY = 86_400_000_000
 _CLOSE = 1_780_000_000_000_000
 
@@ -34,7 +37,11 @@ def main() -> None:
     for paths in (100_000, 1_000_000):
         with tempfile.TemporaryDirectory() as folder:
             make_path_table(Path(folder), paths)
-            compare_with_peer(Path(folder), paths)
+            compare_with_peers(Path(folder), paths)
+    if PUBLIC.exists() and is_installed("ChannelAttribution"):
+        compare_results(PUBLIC)
+    else:
+        print("the public table of paths or channelattribution is not on this machine")
 
 
 def make_tables(folder: Path, paths: int, won: float) -> None:
@@ -122,78 +129,178 @@ def make_path_table(folder: Path, paths: int) -> None:
     pq.write_table(table, folder / "paths.parquet")
 
 
-def compare_with_peer(folder: Path, paths: int) -> None:
-    print(f"{paths:,} rows of a path table, read from Parquet by both")
+def compare_with_peers(folder: Path, paths: int) -> None:
+    """Time every tool from the same table in memory: paths as text, as the peers want them.
+
+    Ours from numbers is shown too: what is left when nobody has to split text.
+    """
+    print(f"{paths:,} rows of a path table, in memory as text for all")
     is_there = is_installed("ChannelAttribution")
-    read = measured(read_only, folder)
-    line("tandem: read the table, split the paths", read)
-    peer = measured(peer_heuristics, folder) if is_there else None
+    peer = measured(peer_heuristics, folder, prepare=peer_table) if is_there else None
     line("channelattribution: first, last, linear", peer)
-    ours = measured(our_heuristics, folder)
-    line("tandem: first, last, linear, exact", ours, _times(peer, ours))
-    peer = measured(peer_markov, folder) if is_there else None
+    other = measured(mam_heuristics, folder, prepare=peer_table) if is_installed("mam") else None
+    line("marketing-attribution-models: the same three", other)
+    ours = measured(our_heuristics, folder, prepare=our_table)
+    line("tandem: the same three, exact", ours, _times(peer, ours))
+    peer = measured(peer_markov, folder, prepare=peer_table) if is_there else None
     line("channelattribution: Markov by simulation", peer)
-    ours = measured(our_markov, folder)
-    alone = replace(ours, cpu_seconds=ours.cpu_seconds - read.cpu_seconds)
+    if is_there:
+        line("  of which reading its table", measured(peer_reading, folder, prepare=peer_table))
+    other = measured(mam_markov, folder, prepare=peer_table) if is_installed("mam") else None
+    line("marketing-attribution-models: Markov", other)
+    ours = measured(our_markov, folder, prepare=our_table)
     line("tandem: Markov by linear algebra, exact", ours, _times(peer, ours))
-    line("the same without reading and splitting", alone, _times(peer, alone))
+    numbers = measured(our_markov_of_numbers, folder, prepare=our_numbers)
+    line("the same from numbers", numbers, _times(peer, numbers))
 
 
 def _times(peer: Figures | None, ours: Figures) -> str:
     return f"{peer.cpu_seconds / ours.cpu_seconds:.1f} x faster" if peer else ""
 
 
-def counted(folder: Path) -> tuple[attribution.CountedPaths, np.ndarray]:
-    """Read the path table: split the text, number the channels."""
-    table = pq.read_table(folder / "paths.parquet")
+def our_table(folder: Path) -> pa.Table:
+    return pq.read_table(folder / "paths.parquet")
+
+
+def our_numbers(folder: Path) -> attribution.CountedPaths:
+    return counted(our_table(folder))
+
+
+def counted(table: pa.Table) -> attribution.CountedPaths:
+    """Split the text of a path table, and number its channels."""
     split = pc.split_pattern(table["path"].combine_chunks(), " > ")
     channel = pc.dictionary_encode(split.flatten())
-    paths = attribution.CountedPaths(
+    return attribution.CountedPaths(
         first=split.offsets.to_numpy().astype(np.int64),
         channel=channel.indices.to_numpy().astype(np.int64),
         channels=len(channel.dictionary),
         conversions=table["conversions"].to_numpy(),
         nulls=table["nulls"].to_numpy(),
     )
-    return paths, table["value"].to_numpy()
 
 
-def read_only(folder: Path) -> None:
-    counted(folder)
-
-
-def our_heuristics(folder: Path) -> None:
-    paths, value = counted(folder)
+def our_heuristics(table: pa.Table) -> None:
+    paths, value = counted(table), table["value"].to_numpy()
     weights = POLICY.weights.position_based
     for model in ("first_touch", "last_touch", "linear"):
         attribution.channel_results(paths, paths.conversions, model, weights)
         attribution.channel_results(paths, value, model, weights)
 
 
-def our_markov(folder: Path) -> None:
-    paths, _ = counted(folder)
+def our_markov(table: pa.Table) -> None:
+    attribution.removal_effects(counted(table))
+
+
+def our_markov_of_numbers(paths: attribution.CountedPaths) -> None:
     attribution.removal_effects(paths)
 
 
-def _peer_frame(folder: Path) -> object:
+def peer_table(folder: Path) -> object:
     return pq.read_table(folder / "paths.parquet").to_pandas()
 
 
-def peer_heuristics(folder: Path) -> None:
+def peer_heuristics(table: object) -> None:
     import ChannelAttribution
 
     ChannelAttribution.heuristic_models(
-        _peer_frame(folder), "path", "conversions", var_value="value", flg_pro=False
+        table, "path", "conversions", var_value="value", flg_pro=False
     )
 
 
-def peer_markov(folder: Path) -> None:
+def _peer_markov(table: object, **simulation: float) -> object:
     import ChannelAttribution
 
-    ChannelAttribution.markov_model(
-        _peer_frame(folder), "path", "conversions", var_value="value", var_null="nulls",
-        verbose=False, flg_pro=False,
+    return ChannelAttribution.markov_model(
+        table, "path", "conversions", var_value="value", var_null="nulls",
+        verbose=False, flg_pro=False, **simulation,
     )  # fmt: skip
+
+
+def peer_markov(table: object) -> None:
+    _peer_markov(table)
+
+
+def peer_reading(table: object) -> None:
+    """Simulate one journey only: what is left is its reading of the table."""
+    _peer_markov(table, nsim_start=1, conv_par=1.0)
+
+
+def _mam(table: object) -> object:
+    from mam import MAM
+
+    return MAM(
+        table, format_type="grouped_journey", channels_colname="path",
+        journey_with_conv_colname="is_won", occurrences_colname="count",
+    )  # fmt: skip
+
+
+def _mam_table(table: object) -> object:
+    """Give the same journeys as this peer wants them: each row won or not, and how often."""
+    return table.assign(is_won=table["conversions"] > 0, count=1)
+
+
+def mam_heuristics(table: object) -> None:
+    models = _mam(_mam_table(table))
+    for run in (models.run_first_click, models.run_last_click, models.run_linear):
+        run()
+
+
+def mam_markov(table: object) -> None:
+    _mam(_mam_table(table)).run_markov(transition_to_same_state=True)
+
+
+# Agreement with the peers ------------------------------------------------------------------------
+
+
+def compare_results(table: Path) -> None:
+    """Hold the public table of 10,000 paths against channelattribution's own results."""
+    import ChannelAttribution
+
+    print("public table of paths: largest difference of any channel, relative")
+    frame = pd.read_csv(table, sep=";")
+    names = {"total_conversions": "conversions", "total_null": "nulls"}
+    frame = frame.rename(columns={**names, "total_conversion_value": "value"})
+    paths, channels = _public_paths(frame)
+    peer = ChannelAttribution.heuristic_models(frame, "path", "conversions", flg_pro=False)
+    peer = peer.set_index("channel_name").loc[channels]
+    weights = POLICY.weights.position_based
+    for ours, theirs in (("first_touch", "first_touch"), ("last_touch", "last_touch"),
+                         ("linear", "linear_touch")):  # fmt: skip
+        found = attribution.channel_results(paths, paths.conversions, ours, weights)
+        _difference(ours, found, peer[theirs])
+    found = attribution.channel_results(paths, paths.conversions, "markov", weights)
+    _beside_simulation(found, frame, channels)
+
+
+def _beside_simulation(ours: list, frame: pd.DataFrame, channels: list[str]) -> None:
+    """Set our distance from the mean of its simulations beside the spread of these themselves."""
+    runs = np.array(
+        [
+            _peer_markov(frame, nsim_start=1_000_000, seed=seed)
+            .set_index("channel_name")
+            .loc[channels, "total_conversions"]
+            for seed in range(1, 9)
+        ]
+    )
+    whole = float(frame["conversions"].sum())
+    distance = np.abs(np.array([float(one) for one in ours]) - runs.mean(axis=0)).max() / whole
+    spread = (runs.max(axis=0) - runs.min(axis=0)).max() / whole
+    print("  Markov, eight simulations of a million journeys; shares of all conversions")
+    print(f"    largest distance of ours from their mean            {distance:.2e}")
+    print(f"    largest spread between them                         {spread:.2e}")
+
+
+def _public_paths(frame: pd.DataFrame) -> tuple[attribution.CountedPaths, list[str]]:
+    table = pa.Table.from_pandas(frame[["path", "conversions", "nulls"]])
+    split = pc.split_pattern(table["path"].combine_chunks(), " > ")
+    channels = pc.dictionary_encode(split.flatten()).dictionary.to_pylist()
+    return counted(table), channels
+
+
+def _difference(name: str, ours: list, theirs: pd.Series) -> None:
+    pairs = zip(ours, theirs.tolist(), strict=True)
+    largest = max(abs(float(one) - other) / abs(float(one)) for one, other in pairs)
+    print(f"  {name:<52} {largest:.2e}")
 
 
 if __name__ == "__main__":

@@ -1,31 +1,39 @@
-"""Matching against its peers on worlds with known truth: `python -m benchmarks.matching`.
+"""Matching against its peers on pairs with known truth: `python -m benchmarks.matching`.
 
-Worlds are `worlds_matching.py`'s: other words, code and rates than the model was trained on.
-Figures are pairs: all pairs of a person's records in both systems, and one pair per record after
-the one-to-one choice. A method that scores is cut at .5; `link` is what would be written unasked.
-The labelled sets of a folder given by `--labelled` are halved into two systems first.
+Worlds are `worlds_matching.py`'s: other words, code and rates than the model was trained on. The
+labelled sets of the folder given by `--labelled` are halved into two systems first. A method that
+scores is cut at .5; `link` is what would be written unasked. Figures are pairs of records and
+entities (people found in both systems), before and after one partner is chosen for each record.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import math
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
-from benchmarks.measure import is_installed, measured
+from benchmarks.measure import is_installed, measured, peak_mib
 from benchmarks.worlds_matching import world
 from flows.calc_match import shipped_model
 from transforms.matching import LINK, match
-from transforms.matching.block import domains, joined
-from transforms.matching.encode import MISSING, encode
+from transforms.matching.block import domains
+from transforms.matching.encode import COLUMNS, MISSING, encode, joined
 
 SEED = 7
-SIZES = (10_000, 100_000, 1_000_000)
+SIZES = (10_000, 100_000)
+MILLION = 1_000_000
+PROFILES = ("easy", "hard")
+LABELLED = Path("../shared/data/matching")
 # People in the cast whose records fill one system of the given size.
 _PEOPLE_PER_RECORD = {"easy": 1.22, "hard": 1.31}
 Method = Callable[[pd.DataFrame, pd.DataFrame], pd.DataFrame]
@@ -74,7 +82,7 @@ def rules(hubspot: pd.DataFrame, salesforce: pd.DataFrame) -> pd.DataFrame:
         {
             "hubspot_id": ids[pairs["row_x"]],
             "salesforce_id": ids[pairs["row_y"]],
-            "score": 1 - 1e-6 * np.arange(len(pairs)),
+            "score": 1 - 0.5 * np.arange(len(pairs)) / max(len(pairs), 1),
         }
     )
 
@@ -94,7 +102,7 @@ def _paired(
 
 
 METHODS: dict[str, Method] = {
-    "exact e-mail": exact_email, "rules": rules, "Splink": splink, "ours": ours,
+    "exact e-mail": exact_email, "rules alone": rules, "Splink alone": splink, "ours": ours,
 }  # fmt: skip
 
 
@@ -103,23 +111,33 @@ METHODS: dict[str, Method] = {
 
 @dataclass(frozen=True)
 class Truth:
-    """Who each record is, by id; and how many pairs there are to find."""
+    """Who each record is, by id; and how much there is to find."""
 
     hubspot: pd.Series
     salesforce: pd.Series
     pairs: int
     partners: int
+    people: int
 
     @classmethod
     def of(cls, hubspot: pd.Series, salesforce: pd.Series) -> Truth:
-        """Count all pairs, and pairs with each record at most once."""
+        """Count all pairs, pairs with each record at most once, and people of both systems."""
         sizes = pd.concat([hubspot.value_counts(), salesforce.value_counts()], axis=1).fillna(0)
-        one, other = sizes.iloc[:, 0], sizes.iloc[:, 1]
-        return cls(hubspot, salesforce, int((one * other).sum()), int(np.minimum(one, other).sum()))
+        one, other = sizes.iloc[:, 0].to_numpy(), sizes.iloc[:, 1].to_numpy()
+        fewer = np.minimum(one, other)
+        return cls(
+            hubspot, salesforce, int((one * other).sum()), int(fewer.sum()), int((fewer > 0).sum())
+        )
+
+    def people_of(self, rows: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        return (
+            self.hubspot.reindex(rows["hubspot_id"]).to_numpy(),
+            self.salesforce.reindex(rows["salesforce_id"]).to_numpy(),
+        )
 
     def is_right(self, rows: pd.DataFrame) -> NDArray[np.bool_]:
-        left = self.hubspot.reindex(rows["hubspot_id"]).to_numpy()
-        same: NDArray[np.bool_] = left == self.salesforce.reindex(rows["salesforce_id"]).to_numpy()
+        one, other = self.people_of(rows)
+        same: NDArray[np.bool_] = one == other
         return same
 
 
@@ -138,45 +156,104 @@ def one_to_one(rows: pd.DataFrame) -> pd.DataFrame:
     return ordered.iloc[kept]
 
 
-def figures(rows: pd.DataFrame, truth: Truth, total: int) -> str:
+def pair_figures(rows: pd.DataFrame, truth: Truth, total: int) -> str:
     right = truth.is_right(rows)
-    precision = right.mean() if len(rows) else 1.0
-    recall = right.sum() / max(total, 1)
+    return _figures(int(right.sum()), len(rows), total)
+
+
+def entity_figures(rows: pd.DataFrame, truth: Truth) -> str:
+    """Count people: records that are linked, also through others, are one; right if they are.
+
+    A person that is found in two groups is found once.
+    """
+    left = pd.factorize(rows["hubspot_id"])[0]
+    right = pd.factorize(rows["salesforce_id"])[0]
+    count = len(rows) and int(left.max() + right.max() + 2)
+    edges = (np.ones(len(rows), dtype=np.int8), (left, right + (len(rows) and left.max() + 1)))
+    group = connected_components(coo_matrix(edges, shape=(count, count)), directed=False)[1]
+    one, other = truth.people_of(rows)
+    seen = pd.DataFrame({"group": group[left], "one": one, "other": other})
+    both = seen.groupby("group")
+    low, high = both.min().min(axis=1), both.max().max(axis=1)
+    pure = low[low == high]
+    return _figures(len(pure), len(low), truth.people, pure.nunique())
+
+
+def _figures(right: int, given: int, total: int, found: int | None = None) -> str:
+    precision = right / given if given else 1.0
+    recall = (right if found is None else found) / max(total, 1)
     score = 2 * precision * recall / max(precision + recall, 1e-9)
     return f"P {precision:.4f} R {recall:.4f} F1 {score:.4f}"
 
 
-def run(method: str, profile: str, size: int) -> list[str]:
-    """Match one world by one method; give its lines of figures."""
-    people = int(size * _PEOPLE_PER_RECORD[profile])
-    hubspot, salesforce, one, other = world(profile, people, SEED)
-    truth = Truth.of(
-        pd.Series(one, index=hubspot["record_id"].to_numpy(dtype=object)),
-        pd.Series(other, index=salesforce["record_id"].to_numpy(dtype=object)),
-    )
-    return lines(METHODS[method](hubspot, salesforce), truth)
-
-
 def lines(rows: pd.DataFrame, truth: Truth) -> list[str]:
     likely = rows[rows["score"] >= 0.5]
+    chosen = one_to_one(likely)
     text = [
-        f"all pairs  {figures(likely, truth, truth.pairs)}",
-        f"one to one {figures(one_to_one(likely), truth, truth.partners)}",
+        f"all pairs   {pair_figures(likely, truth, truth.pairs)}"
+        f"   entities {entity_figures(likely, truth)}",
+        f"one to one  {pair_figures(chosen, truth, truth.partners)}"
+        f"   entities {entity_figures(chosen, truth)}",
     ]
     if "decision" in rows:
-        linked = rows[rows["decision"] == LINK]
-        text.append(f"link       {figures(one_to_one(linked), truth, truth.partners)}")
+        linked = one_to_one(rows[rows["decision"] == LINK])
+        text.append(
+            f"link        {pair_figures(linked, truth, truth.partners)}"
+            f"   entities {entity_figures(linked, truth)}"
+        )
     return text
 
 
-def matched_only(method: str, profile: str, size: int) -> None:
-    """Do what `run` does without any figures, so that its cost is the method's and the world's."""
-    METHODS[method](*world(profile, int(size * _PEOPLE_PER_RECORD[profile]), SEED)[:2])
+# Runs --------------------------------------------------------------------------------------------
 
 
-def world_only(profile: str, size: int) -> None:
-    """Make a world, to take its cost off."""
-    world(profile, int(size * _PEOPLE_PER_RECORD[profile]), SEED)
+@dataclass(frozen=True)
+class Result:
+    """What one method cost (CPU of all threads, the process's peak) and what it was worth."""
+
+    cpu_seconds: float
+    peak_mib: int
+    lines: list[str]
+
+
+def make(profile: str, size: int, folder: Path) -> None:
+    """Write both systems of a world and, beside each record, who it is."""
+    people = int(size * _PEOPLE_PER_RECORD[profile])
+    hubspot, salesforce, one, other = world(profile, people, SEED)
+    hubspot.assign(person=one).to_parquet(folder / "hubspot.parquet")
+    salesforce.assign(person=other).to_parquet(folder / "salesforce.parquet")
+
+
+def run(method: str, folder: Path) -> Result:
+    """Match what lies in a folder by one method."""
+    columns = [name for name in COLUMNS if name not in {"kind", "created_at", "modified_at"}]
+    tables = [
+        pd.read_parquet(folder / f"{system}.parquet", columns=columns)
+        for system in ("hubspot", "salesforce")
+    ]
+    start = time.process_time()
+    rows = METHODS[method](*tables)
+    cost = time.process_time() - start, peak_mib()
+    return Result(*cost, lines(rows, _truth(folder)))
+
+
+def _truth(folder: Path) -> Truth:
+    people = [
+        pd.read_parquet(folder / f"{system}.parquet", columns=["record_id", "person"])
+        for system in ("hubspot", "salesforce")
+    ]
+    return Truth.of(*(frame.set_index("record_id")["person"] for frame in people))
+
+
+def compared(methods: Sequence[str], folder: Path) -> dict[str, Result]:
+    """Run each method in a process of its own, and print its figures."""
+    results = {}
+    for method in methods:
+        result = measured(run, method, folder, rounds=1).result
+        print(f"  {method:<13} {result.cpu_seconds:7.1f} CPU s {result.peak_mib:6d} MiB")
+        print("".join(f"      {text}\n" for text in result.lines), end="", flush=True)
+        results[method] = result
+    return results
 
 
 # Labelled sets -----------------------------------------------------------------------------------
@@ -192,46 +269,47 @@ _LABELLED = {
 }  # fmt: skip
 
 
-def labelled(path: Path) -> tuple[pd.DataFrame, pd.DataFrame, Truth]:
-    """Halve a set of duplicates into two systems, every other row."""
+def halve(path: Path, folder: Path) -> None:
+    """Write a set of duplicates as two systems, every other row."""
     frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype="str")
-    named = frame.rename(columns=_LABELLED[path.name]).assign(
-        record_id=frame["unique_id"].astype("str")
-    )
-    columns = ["record_id", *_LABELLED[path.name].values()]
-    halves = [named.iloc[::2], named.iloc[1::2]]
-    who = [pd.Series(half["cluster"].to_numpy(), index=half["record_id"]) for half in halves]
-    tables = [half[columns].astype("str").reset_index(drop=True) for half in halves]
-    for table in tables:
-        for name in {"email", "company", "phone"} - set(table.columns):
-            table[name] = pd.Series(None, index=table.index, dtype="str")
-    return tables[0], tables[1], Truth.of(*who)
+    named = frame.rename(columns=_LABELLED[path.name])
+    named = named.assign(record_id=frame["unique_id"], person=frame["cluster"].astype("category"))
+    named["person"] = named["person"].cat.codes.astype("int64")
+    given = [name for name in COLUMNS if name in named]
+    for half, system in enumerate(("hubspot", "salesforce")):
+        table = named.iloc[half::2][given].astype("str").reset_index(drop=True)
+        table = table.reindex(columns=[name for name in COLUMNS if name != "kind"]).astype("str")
+        table["person"] = named["person"].iloc[half::2].to_numpy()
+        table.to_parquet(folder / f"{system}.parquet")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES[:2])
+    parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
+    parser.add_argument("--million", action="store_true", help="a million records a side as well")
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
-    parser.add_argument("--labelled", type=Path, help="folder of labelled sets")
+    parser.add_argument("--labelled", type=Path, default=LABELLED, help="folder of labelled sets")
     options, _ = parser.parse_known_args()
-    methods = [name for name in options.methods if name != "Splink" or is_installed("splink")]
-    for profile in ("easy", "hard"):
-        for size in options.sizes:
-            made = measured(world_only, profile, size, rounds=1)
+    methods = [name for name in options.methods if name != "Splink alone" or is_installed("splink")]
+    sizes = [*options.sizes, *([MILLION] if options.million else [])]
+    for profile in PROFILES:
+        seconds = []
+        for size in sizes:
             print(f"\n{profile}, {size:,} records a side")
-            for method in methods:
-                cost = measured(matched_only, method, profile, size, rounds=1)
-                cpu = cost.cpu_seconds - made.cpu_seconds
-                result = measured(run, method, profile, size, rounds=1).result
-                print(f"  {method:<13} {cpu:7.1f} CPU s {cost.peak_mib:6d} MiB", flush=True)
-                print("".join(f"      {text}\n" for text in result), end="", flush=True)
-    for name in _LABELLED if options.labelled else ():
-        print(f"\n{name}")
-        hubspot, salesforce, truth = labelled(options.labelled / name)
-        for method in methods:
-            if method != "Splink":
-                rows = METHODS[method](hubspot, salesforce)
-                print(f"  {method:<13} " + "; ".join(lines(rows, truth)), flush=True)
+            with TemporaryDirectory() as folder:
+                measured(make, profile, size, Path(folder), rounds=1)
+                results = compared(methods, Path(folder))
+            seconds.append(results["ours"].cpu_seconds if "ours" in results else math.nan)
+        if len(sizes) > 1:
+            growth = math.log(seconds[-1] / seconds[0]) / math.log(sizes[-1] / sizes[0])
+            print(f"  CPU of ours grows with the size to the power of {growth:.2f}")
+    for name in _LABELLED:
+        path = options.labelled / name
+        print(f"\n{name}" + ("" if path.exists() else f": not in {options.labelled}"))
+        if path.exists():
+            with TemporaryDirectory() as folder:
+                halve(path, Path(folder))
+                compared(methods, Path(folder))
 
 
 if __name__ == "__main__":

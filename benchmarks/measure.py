@@ -22,16 +22,32 @@ class Figures:
     result: Any = None
 
 
-def measured(work: Callable[..., Any], *arguments: Any, rounds: int = _ROUNDS) -> Figures:
-    """Run `work` some times in a fresh process; it must be importable by name."""
+def measured(
+    work: Callable[..., Any],
+    *arguments: Any,
+    rounds: int = _ROUNDS,
+    prepare: Callable[..., Any] | None = None,
+) -> Figures:
+    """Run `work` some times in a fresh process; it must be importable by name.
+
+    With `prepare`, which runs once and outside the time, `work` gets what that makes of the
+    arguments instead of them.
+    """
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
-        return pool.apply(_measure, (work, arguments, rounds))
+        return pool.apply(_measure, (work, arguments, rounds, prepare))
 
 
-def _measure(work: Callable[..., Any], arguments: Sequence[Any], rounds: int) -> Figures:
+def _measure(
+    work: Callable[..., Any],
+    arguments: Sequence[Any],
+    rounds: int,
+    prepare: Callable[..., Any] | None,
+) -> Figures:
     seconds = []
     result = None
+    if prepare is not None:
+        arguments = (prepare(*arguments),)
     for _ in range(rounds):
         start = time.process_time()
         result = work(*arguments)

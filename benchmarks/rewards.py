@@ -97,7 +97,7 @@ def company() -> tuple[list[Terms], DataFrame[Credits], DataFrame[Deals]]:
 
 def _deals(amounts: np.ndarray) -> DataFrame[Deals]:
     quarter = [QUARTERS[number % len(QUARTERS)] for number in range(DEALS)]
-    day = {name: period_days(name, 1)[0].isoformat() for name in QUARTERS}
+    day = {name: period_days(name, load_agreement().calendar)[0].isoformat() for name in QUARTERS}
     identity = as_text([f"deal-{number:06}" for number in range(DEALS)])
     missing = as_utc(pd.Series([None] * DEALS, dtype=object))
     frame = empty(Deals).reindex(range(DEALS))

@@ -184,16 +184,8 @@ class Company:
         self.now = world().as_of
 
     def connect(self, settings: Settings, *, read_seconds: float = 20.0) -> tuple[Any, Any]:
-        """Connect without pace and without sleep: the other side is a stand-in."""
-        url, token = settings.hubspot_access()
-        timeout = (5.0, read_seconds)
-        hubspot = HubSpot(url, token, pacers=unpaced(), sleep=_no_sleep, timeout=timeout)
-        road = Road(Budget("salesforce"), {"all": Pacer(None, 1)}, sleep=_no_sleep)
-        jobs = Jobs(sleep=_no_sleep)
-        if self.is_bulk:
-            jobs = replace(jobs, above_rows=20, write_above=10)
-        salesforce = Salesforce.from_settings(settings, road=road, jobs=jobs, timeout=timeout)
-        return hubspot, salesforce
+        """Connect to both vendors."""
+        return connect_at_once(settings, is_bulk=self.is_bulk, read_seconds=read_seconds)
 
     def night(self, *, read_seconds: float = 20.0, mode: Any = "apply") -> Ending:
         """Run a night; one of our errors ends it, any other is a bug and is raised."""
@@ -206,7 +198,7 @@ class Company:
 
         try:
             with open_run(
-                self.settings, as_of=self.now, tell=_keep_quiet, connect_by=connect
+                self.settings, as_of=self.now, tell=keep_quiet, connect_by=connect
             ) as run:
                 return Ending(None, night(run, mode))
         except TandemError as error:
@@ -270,16 +262,32 @@ class Company:
         self.hubspot.associate("calls", call_id, "contacts", contact_id)
 
 
+def connect_at_once(
+    settings: Settings, *, is_bulk: bool = False, read_seconds: float = 20.0
+) -> tuple[HubSpot, Salesforce]:
+    """Connect without pace and without sleep: the other side is a stand-in."""
+    url, token = settings.hubspot_access()
+    timeout = (5.0, read_seconds)
+    hubspot = HubSpot(url, token, pacers=unpaced(), sleep=_no_sleep, timeout=timeout)
+    road = Road(Budget("salesforce"), {"all": Pacer(None, 1)}, sleep=_no_sleep)
+    jobs = Jobs(sleep=_no_sleep)
+    if is_bulk:
+        jobs = replace(jobs, above_rows=20, write_above=10)
+    return hubspot, Salesforce.from_settings(settings, road=road, jobs=jobs, timeout=timeout)
+
+
 def _no_sleep(seconds: float) -> None:
     """Go on at once."""
 
 
-def _keep_quiet(route: str, key: str, text: str, webhook_url: SecretStr | None) -> None:
+def keep_quiet(route: str, key: str, text: str, addresses: Sequence[SecretStr]) -> None:
     """Take an alert and say nothing."""
 
 
 @contextmanager
-def serve_company(folder: Path, *, is_bulk: bool = False) -> Iterator[Company]:
+def serve_company(
+    folder: Path, *, is_bulk: bool = False, faults: Faults | None = None
+) -> Iterator[Company]:
     """Serve the company with our fields provisioned; its database is in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     company: Company | None = None
@@ -288,7 +296,7 @@ def serve_company(folder: Path, *, is_bulk: bool = False) -> Iterator[Company]:
         return company.now if company else world().as_of
 
     hubspot, salesforce = HubSpotStandIn(now=now), SalesforceStandIn(now=now)
-    faults = hubspot.faults = salesforce.faults = Faults()
+    faults = hubspot.faults = salesforce.faults = faults or Faults()
     world().load(hubspot, salesforce)
     with serve(hubspot.app()) as hubspot_url, serve(salesforce.app()) as salesforce_url:
         settings = Settings(

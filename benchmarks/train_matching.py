@@ -1,16 +1,20 @@
 """Train the model that matching ships with: `python -m benchmarks.train_matching`.
 
 Makes worlds (`train_worlds.py`), compares their candidate pairs, fits the trees, and calibrates on
-pairs chosen in worlds that the trees had not seen. Writes `transforms/matching/model_v1.json`.
+pairs chosen in worlds that the trees had not seen. Writes `transforms/matching/model_v1.json`, the
+same bytes each time; with `--cache DIR` worlds that were made are read again, `--out FILE` writes
+elsewhere.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from importlib.metadata import version
 from itertools import repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,10 +37,34 @@ from transforms.matching.words import Words
 FOLDER = Path(__file__).parents[1] / "transforms" / "matching"
 WORDS = FOLDER / "words_v1.json"
 OUT = FOLDER / "model_v1.json"
+COMMAND = "python -m benchmarks.train_matching"
 FIRST_SEED = 1000
-LINK_SHARE, REVIEW_SHARE = 0.955, 0.25
+# People in the large worlds: there every name has namesakes, and every number is held by more.
+LARGE, LARGE_WORLDS = 200_000, 4
+# Shares of records that have another one of the same person, in small worlds full of duplicates.
+DOUBLED = (0.5, 0.7, 0.6, 0.8, 0.55, 0.75)
+DOUBLED_PEOPLE = 4_000
+# Pairs at the link share are the least sure ones: of all links about 99.7 of 100 are right.
+LINK_SHARE, REVIEW_SHARE = 0.916, 0.25
 # Share of right pairs among duplicates inside a system from which two records are one person.
 DUPLICATE_SHARE = 0.97
+
+
+@dataclass(frozen=True)
+class Seed:
+    """What makes a world; `people` and `duplicate` where they are not drawn too."""
+
+    number: int
+    people: int | None = None
+    duplicate: float | None = None
+
+    @classmethod
+    def all(cls, worlds: int, large: int) -> list[Seed]:
+        """List the worlds to train on."""
+        free = itertools.count(FIRST_SEED)
+        drawn = [cls(next(free)) for _ in range(worlds)]
+        crowded = [cls(next(free), LARGE) for _ in range(large)]
+        return [*drawn, *crowded, *(cls(next(free), DOUBLED_PEOPLE, rate) for rate in DOUBLED)]
 
 
 @dataclass(frozen=True)
@@ -77,19 +105,20 @@ class World:
         return same
 
 
-def made(seed: int, cache: Path) -> World:
+def made(seed: Seed, cache: Path) -> World:
     """Make a world, or read it where it was kept."""
     words = Words.parse(WORDS.read_text(encoding="utf-8"))
-    files = [cache / f"{side}{seed}.parquet" for side in "hs"]
+    files = [cache / f"{side}{seed.number}.parquet" for side in "hs"]
     if not all(file.exists() for file in files):
-        for file, frame in zip(files, world(seed, words)[:2], strict=True):
+        tables = world(seed.number, words, seed.people, seed.duplicate)[:2]
+        for file, frame in zip(files, tables, strict=True):
             frame.to_parquet(file)
     frames = [pd.read_parquet(file) for file in files]
     people = [frame.sort_values("record_id", kind="stable")["person"] for frame in frames]
     return World(encode(*frames, words), np.concatenate(people))
 
 
-def sampled(seed: int, cache: Path) -> Sample:
+def sampled(seed: Seed, cache: Path) -> Sample:
     """Compare a world's candidates."""
     of = made(seed, cache)
     left, right = candidates(of.records)
@@ -152,7 +181,7 @@ def scored_by(of: World, fields: Fields) -> tuple[Pairs, Pairs]:
     return candidate_pairs(of.records, left, right, fields.pair, fields.inside)
 
 
-def kin_stage(seed: int, cache: Path, fields: Fields) -> Stage:
+def kin_stage(seed: Seed, cache: Path, fields: Fields) -> Stage:
     """Give what the trees of duplicates see of a world."""
     of = made(seed, cache)
     across, inside = scored_by(of, fields)
@@ -180,7 +209,7 @@ class Choice:
     people: int
 
 
-def choice(seed: int, cache: Path, fields: Fields, kin: Trees, threshold: int) -> Choice:
+def choice(seed: Seed, cache: Path, fields: Fields, kin: Trees, threshold: int) -> Choice:
     """Give what the trees of context see of a world."""
     of = made(seed, cache)
     across, inside = scored_by(of, fields)
@@ -221,18 +250,20 @@ def calibration(seen: list[Choice], halves: list[Trees]) -> dict[str, list[float
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--worlds", type=int, default=60)
+    parser.add_argument("--large", type=int, default=LARGE_WORLDS, help="large worlds besides")
     parser.add_argument("--trees", type=int, default=150)
     parser.add_argument("--cache", type=Path, help="keep the made worlds here")
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
     with TemporaryDirectory() as folder:
         cache = options.cache or Path(folder)
-        model = train(list(range(FIRST_SEED, FIRST_SEED + options.worlds)), cache, options.trees)
+        seeds = Seed.all(options.worlds, options.large)
+        model = train(seeds, cache, options.trees)
     options.out.write_text(json.dumps(model, separators=(",", ":")) + "\n", encoding="utf-8")
     print(f"{options.out.name}: {options.out.stat().st_size} bytes", file=sys.stderr)
 
 
-def train(seeds: list[int], cache: Path, trees: int) -> dict[str, object]:
+def train(seeds: list[Seed], cache: Path, trees: int) -> dict[str, object]:
     """Fit, stage by stage; each world is scored by trees that the other half of them made."""
     with ProcessPoolExecutor(2) as pool:
         samples = list(pool.map(sampled, seeds, repeat(cache)))
@@ -252,6 +283,8 @@ def train(seeds: list[int], cache: Path, trees: int) -> dict[str, object]:
     contexts = [fit(stages[1 - half :: 2], trees // 2) for half in (0, 1)]
     return {
         "version": 1,
+        "command": COMMAND,
+        "words_of": f"mimesis {version('mimesis')}",
         "pair": fields.pair.as_data(),
         "inside": fields.inside.as_data(),
         "kin": kin.as_data(),

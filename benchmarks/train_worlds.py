@@ -494,10 +494,13 @@ def slug_of(name: str) -> str:
 
 
 def world(
-    seed: int, words: Words, people: int | None = None
+    seed: int, words: Words, people: int | None = None, duplicate: float | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame, Rates]:
-    """Make the world of a seed."""
+    """Make the world of a seed; a number of people or a rate of duplicates may be set."""
     rng = np.random.default_rng(seed)
     rates = draw(rng, people)
+    if duplicate is not None:
+        for side in rates.sides:
+            side["duplicate"] = duplicate
     hubspot, salesforce = World(rates, rng, words).tables()
     return hubspot, salesforce, rates

@@ -1,9 +1,9 @@
 """What flows ask of a CRM, whichever it is: describe, pull, read back, update, create fields."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 from agreement.records import Batch, Change, FieldInfo, Outcome, Record, Window
 
@@ -32,6 +32,12 @@ class Crm(Protocol):
 
         Asked once per object and run; a created field empties what is remembered.
         """
+
+    def told(self, kind: str, fields: Collection[str]) -> Mapping[str, Any]:
+        """Give what `recall` takes: what the CRM says of these fields, as plain values."""
+
+    def recall(self, kind: str, told: Mapping[str, Any]) -> None:
+        """Take an object to be as it was told, so that it need not be asked."""
 
     def pull(
         self,

@@ -1,10 +1,12 @@
 """Settings from the environment or a `.env` file; secrets never show in a message."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -49,6 +51,7 @@ class Settings(BaseSettings):
     tandem_database_url: SecretStr | None = None
     tandem_agreement: Path | None = None
     tandem_webhook_url: SecretStr | None = None
+    tandem_alert_urls: SecretStr | None = None
     tandem_participants: Path | None = None
     tandem_approvers: SecretStr | None = None
 
@@ -80,10 +83,18 @@ class Settings(BaseSettings):
         """Give the agreement file that is set; None means the packaged default."""
         return self.tandem_agreement
 
-    @property
-    def webhook_url(self) -> SecretStr | None:
-        """Give the address that takes alerts, if set."""
-        return self.tandem_webhook_url
+    def alert_addresses(self, route: str) -> tuple[SecretStr, ...]:
+        """Give the addresses of an alert route: TANDEM_ALERT_<ROUTE>, else TANDEM_ALERT_URLS.
+
+        Several are parted by blanks. The route `webhook` takes TANDEM_WEBHOOK_URL first.
+        """
+        name = f"TANDEM_ALERT_{route.upper()}"
+        own = os.environ.get(name) or dotenv_values(".env").get(name)
+        if route == "webhook" and self.tandem_webhook_url and not own:
+            own = self.tandem_webhook_url.get_secret_value()
+        if not own and self.tandem_alert_urls:
+            own = self.tandem_alert_urls.get_secret_value()
+        return tuple(SecretStr(address) for address in (own or "").split())
 
     def hubspot_access(self) -> tuple[str, SecretStr]:
         """Give HubSpot's address and token.

@@ -100,11 +100,13 @@ class Budget:
     """The requests that one run may send to one vendor.
 
     At most `limit`, which None leaves open; and, once `agree` was called and the vendor has told
-    its daily quota, at most the agreed share of that.
+    its daily quota, at most the agreed share of that. `quota` is the day's requests that are left
+    and how many there are, as the vendor last told.
     """
 
     def __init__(self, system: str, limit: int | None = None) -> None:
         self.system, self.limit, self.spent = system, limit, 0
+        self.quota: tuple[int, int] | None = None
         self._answered = 0
         self._share: Decimal | None = None
         self._reserve = Decimal(0)
@@ -123,6 +125,7 @@ class Budget:
         Requests under way may be in that already or not, and answers come in any order: what is
         left is counted low rather than high.
         """
+        self.quota = (left, quota)
         if self._share is None:
             return
         with self._lock:

@@ -3,6 +3,7 @@
 import csv
 import re
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -90,6 +91,7 @@ def calc_match(
     return _summary(links, tables, used, model)
 
 
+@cache
 def shipped_model() -> MatchModel:
     """Read the model and the word lists that ship with matching."""
     folder = files("transforms.matching")

@@ -1,37 +1,29 @@
 """`tandem`: the same jobs from the command line. Nothing heavy is imported before it is needed."""
 
-import difflib
 import json
 import logging
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
 from agreement.errors import TandemError
+from flows.cli_alerts import alerts
+from flows.cli_bridge import bridge
+from flows.cli_doctor import DOCTOR
+from flows.cli_forget import FORGET
+from flows.cli_ops import OPS
+from flows.cli_review import review
 from flows.cli_rewards import rewards
+from flows.cli_watch import watch
 from flows.cli_writes import WRITES
-from flows.terminal import Instant, as_json, print_result, progress, shown_stage
+from flows.terminal import Instant, Suggesting, as_json, print_result, progress, shown_stage
 
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
-class Tandem(click.Group):
-    """The command group: every error is one clear line and a stable exit code."""
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        """Find the command; suggest the nearest name for one that does not exist."""
-        name = args[0]
-        if self.get_command(ctx, name) is None:
-            near = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise click.UsageError(f"there is no command {name!r}.{hint} See tandem --help.")
-        return super().resolve_command(ctx, args)
-
-
-@click.group(cls=Tandem, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Suggesting, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("-v", "--verbose", is_flag=True, help="Show one log line per decision and delivery.")
 @click.version_option(package_name="tandem", message="tandem %(version)s")
 def tandem(verbose: bool) -> None:
@@ -41,7 +33,7 @@ def tandem(verbose: bool) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
-for _command in WRITES:
+for _command in (*WRITES, *OPS, bridge, *FORGET, *DOCTOR):
     tandem.add_command(_command)
 
 
@@ -69,17 +61,31 @@ def demo(people: int, seed: int, out: Path, is_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Compute and show everything; write nothing.")
 @click.option("--full", "is_full", is_flag=True, help="Read everything again, not only changes.")
 @click.option("--as-of", type=Instant(), help="The moment that counts as now; default: now.")
+@click.option("--only", metavar="SYSTEM/OBJECT[/RECORD]", help="Write this object or record only.")
+@click.option(
+    "--since", "reread_since", type=Instant(), help="Read once more what changed since this moment."
+)
 @as_json
-def sync(dry_run: bool, is_full: bool, as_of: datetime | None, is_json: bool) -> None:
+def sync(
+    dry_run: bool,
+    is_full: bool,
+    as_of: datetime | None,
+    only: str | None,
+    reread_since: datetime | None,
+    is_json: bool,
+) -> None:
     """Run the night against the CRMs that the environment names.
 
-    Pulls both, reconciles, measures, and writes the shared numbers back.
+    Pulls both, reconciles, measures, and writes the shared numbers back. With --only the rest is
+    computed all the same, but not written, and nothing is posted or said.
     """
     from flows.night import night
     from flows.run import open_run
+    from flows.scope import Scope
     from flows.show import show_night
 
-    with open_run(as_of=as_of, is_full=is_full) as run:
+    scope = Scope.parse(only) if only else None
+    with open_run(as_of=as_of, is_full=is_full, scope=scope, reread_since=reread_since) as run:
         summary = night(run, "plan" if dry_run else "apply", stage=shown_stage)
     print_result(summary, is_json, show_night)
 
@@ -203,6 +209,9 @@ def calc_rewards(file: Path, is_json: bool) -> None:
 
 
 tandem.add_command(rewards)
+tandem.add_command(review)
+tandem.add_command(watch)
+tandem.add_command(alerts)
 
 
 def main() -> None:

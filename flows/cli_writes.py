@@ -125,8 +125,13 @@ def release(run_id: str | None, is_all: bool, is_json: bool) -> None:
 @click.argument("system", metavar="SYSTEM|EXPLANATION")
 @click.argument("record", required=False)
 @click.argument("field", required=False)
+@click.option(
+    "--show-values", "is_shown", is_flag=True, help="Show people's details instead of hiding them."
+)
 @as_json
-def explain(system: str, record: str | None, field: str | None, is_json: bool) -> None:
+def explain(
+    system: str, record: str | None, field: str | None, is_shown: bool, is_json: bool
+) -> None:
     """Say why a field holds what it holds: SYSTEM RECORD [FIELD], or an explanation id.
 
     SYSTEM is hubspot or salesforce, RECORD the id there, FIELD a field that Tandem writes.
@@ -142,7 +147,8 @@ def explain(system: str, record: str | None, field: str | None, is_json: bool) -
     settings = load_settings()
     wanted = system if system.startswith("tx-") else str(record)
     with closing(Store.open(settings.database_url)) as store:
-        found = explain_record(store, agreement_in_force(settings), system, wanted, field)
+        agreed = agreement_in_force(settings)
+        found = explain_record(store, agreed, system, wanted, field, is_masked=not is_shown)
     print_result(found, is_json, show_explanation)
 
 

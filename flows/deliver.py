@@ -23,6 +23,15 @@ log = logging.getLogger(__name__)
 # How long what a pull brought counts as still there, for fields that people change too.
 FRESH = timedelta(minutes=5)
 
+# Salesforce locks the parent of a row that it writes, and writes the batches of a bulk job side by
+# side: children of one parent in two batches would wait for each other, and fail.
+PARENTS = {
+    ("salesforce", "contact"): "AccountId",
+    ("salesforce", "opportunity"): "AccountId",
+    ("salesforce", "account"): "ParentId",
+    ("salesforce", "campaign"): "ParentId",
+}
+
 
 def guard(run: Run, plan: Plan) -> None:
     """Stop before the first write when the plan meets a guard of the agreement.
@@ -166,6 +175,7 @@ def _stop_when_not_taken(run: Run, first: Sequence[OutboxRow]) -> None:
 
 
 def _deliver_kind(run: Run, crm: Crm, kind: str, rows: Sequence[OutboxRow]) -> tuple[int, int]:
+    rows = _children_together(run, crm.system, kind, rows)
     size = crm.batch_size(kind, len(rows))
     confirmed = answered = 0
     for start in range(0, len(rows), size):
@@ -175,6 +185,18 @@ def _deliver_kind(run: Run, crm: Crm, kind: str, rows: Sequence[OutboxRow]) -> t
             confirmed += run.store.settle(batch, outcomes, at=utc_now())
             answered += len(outcomes)
     return confirmed, answered - confirmed
+
+
+def _children_together(
+    run: Run, system: str, kind: str, rows: Sequence[OutboxRow]
+) -> Sequence[OutboxRow]:
+    """Put records of one parent side by side, in order of parent and record."""
+    field = PARENTS.get((system, kind))
+    if field is None:
+        return rows
+    mirror = run.store.mirror(system, kind, [field])
+    parents = dict(zip(mirror["record_id"], mirror[field].fillna(""), strict=True))
+    return sorted(rows, key=lambda row: (parents.get(row.record_id, ""), row.record_id))
 
 
 def _by_object(

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,7 +116,7 @@ def _one_night(here: Stage, out: Path) -> tuple[dict[str, Any], Path]:
     return summary, write_scoreboard(summary, out / "scoreboard.html")
 
 
-def _keep_quiet(route: str, key: str, text: str, webhook_url: SecretStr | None) -> None:
+def _keep_quiet(route: str, key: str, text: str, addresses: Sequence[SecretStr]) -> None:
     """Take an alert and say nothing: a demo would fill the screen with them."""
 
 
@@ -124,8 +124,8 @@ def api_floor(summary: Mapping[str, Any], templates: Counter[str]) -> dict[str, 
     """Give the fewest requests that each vendor's page and batch sizes allow for this night.
 
     Per object: its rows by page, its writes by batch, one description; for contacts their
-    histories, per association pair the ids by thousand; one token. `templates` tells which forms
-    were asked.
+    histories, per association pair the ids by thousand; one token; the self-check's look at each
+    object that was written. `templates` tells which forms were asked.
     """
     return {"hubspot": _hubspot_floor(summary, templates), "salesforce": _salesforce_floor(summary)}
 
@@ -143,14 +143,14 @@ def _hubspot_floor(summary: Mapping[str, Any], templates: Counter[str]) -> int:
         if system == "hubspot"
     )
     described = templates["GET /crm/v3/properties/{type}"]
-    return int(rows + history + pairs + described + _batches("hubspot", written))
+    return int(rows + history + pairs + described + len(written) + _batches("hubspot", written))
 
 
 def _salesforce_floor(summary: Mapping[str, Any]) -> int:
     pulled, written = summary["pulled"]["salesforce"], summary["written"]["salesforce"]
     rows = sum(max(1, math.ceil(count / _PAGE["salesforce"])) for count in pulled.values())
     token = 1
-    return int(rows + len(pulled) + token + _batches("salesforce", written))
+    return int(rows + len(pulled) + token + len(written) + _batches("salesforce", written))
 
 
 def _batches(system: str, written: Mapping[str, int]) -> int:

@@ -13,6 +13,8 @@ from agreement.errors import BadInput
 from agreement.policy import Agreement
 from agreement.written_fields import KINDS, WrittenField, fields_of, vendor_name
 from connectors.store import Store, Written
+from flows.explain_credit import explain_credit
+from flows.explain_match import explain_match
 from transforms.normalise import shared_fields
 from transforms.opt_out import FIELDS as OPT_OUT_FIELDS
 
@@ -23,18 +25,24 @@ _BLOCKS: Sequence[tuple[str, Sequence[str]]] = (
     (r"credit|touch|days_|pool|influenced|people|acceptance", ("credit",)),
     (r"explanation_id|agreement_version", ("match", "handoffs", "credit")),
 )
-_PERSON_WORD = re.compile(r"[^\s:;,<>]+@[^\s:;,<>]+")
 
 
 def explain(
-    store: Store, agreement: Agreement, system: str, record: str, field: str | None = None
+    store: Store,
+    agreement: Agreement,
+    system: str,
+    record: str,
+    field: str | None = None,
+    *,
+    is_masked: bool = True,
 ) -> dict[str, Any]:
     """Say for one record's fields, or one of them, where their values come from.
 
     Per field: what it holds, what it says, and the last write of ours with its run, plan, reason
-    and agreement version. Beside them the figures they are made of: how the record was matched
-    (addresses masked), its handoffs with start, due time and evidence, and each touch with the
-    credit it got. `record` may be an explanation id, then `system` is one too.
+    and agreement version. Beside them the figures they are made of: how the record was matched and
+    what would have changed that (values masked, unless told otherwise), its handoffs with start,
+    due time and evidence, and each touch with the credit it got. `record` may be an explanation id,
+    then `system` is one too; or kind/id, since HubSpot's ids are numbered per object.
 
     Raises:
         BadInput: the record or field is not known.
@@ -44,7 +52,9 @@ def explain(
     else:
         kind, record_id = _kind_of(store, system, record)
     links = store.crosswalk()
-    own = links[(links["system"] == system) & (links["record_id"] == record_id)]
+    own = links[
+        (links["system"] == system) & (links["kind"] == kind) & (links["record_id"] == record_id)
+    ]
     entity, entity_id = ("campaign", record_id) if own.empty else tuple(
         own.iloc[0][["entity", "entity_id"]]
     )  # fmt: skip
@@ -60,12 +70,13 @@ def explain(
         "system": system, "kind": kind, "record_id": record_id,
         "entity": entity, "entity_id": entity_id, "fields": fields,
     }  # fmt: skip
-    if "match" in blocks:
-        found["match"] = _match(links, entity, entity_id)
+    if "match" in blocks and not own.empty:
+        place = (system, kind, record_id)
+        found |= explain_match(store, agreement, links, place, is_masked=is_masked)
     if "handoffs" in blocks and entity == "person":
         found["handoffs"] = _handoffs(store, entity_id)
     if "credit" in blocks:
-        found["credit"] = _credit(store, agreement, links, entity, entity_id)
+        found["credit"] = explain_credit(store, agreement, entity, entity_id)
     shared = _shared(store, agreement, system, record_id, fields)
     return found | ({"shared": shared} if shared else {})
 
@@ -74,6 +85,9 @@ def _kind_of(store: Store, system: str, record: str) -> tuple[str, str]:
     """Find a record's object, also by a Salesforce id of 15 characters."""
     links = store.crosswalk()
     here = links[links["system"] == system]
+    if "/" in record:
+        wanted, _, record = record.partition("/")
+        here = here[here["kind"] == wanted]
     is_it = (here["record_id"] == record) | (
         (here["record_id"].str.len() == 18) & (here["record_id"].str[:15] == record)
     )
@@ -174,34 +188,6 @@ def _last_write(
     }
 
 
-def _match(links: pd.DataFrame, entity: str, entity_id: str) -> list[dict[str, Any]]:
-    """List the records of one person, account or deal, each with the rule that linked it."""
-    rows = links[(links["entity"] == entity) & (links["entity_id"] == entity_id)]
-    return [
-        {
-            **{name: row[name] for name in ("system", "kind", "record_id", "rule", "score")},
-            "evidence": masked(str(row["evidence"])),
-            "since": row["since"].isoformat(timespec="seconds"),
-            "is_survivor": bool(row["is_survivor"]),
-        }
-        for row in rows.to_dict("records")
-    ]
-
-
-def masked(evidence: str) -> str:
-    """Hide addresses, but for their first letters.
-
-    >>> masked("same e-mail ann.lee@example.com")
-    'same e-mail a***@e***'
-    """
-    return _PERSON_WORD.sub(lambda found: _mask(found[0]), evidence)
-
-
-def _mask(address: str) -> str:
-    local, _, domain = address.partition("@")
-    return f"{local[:1]}***@{domain[:1]}***"
-
-
 def _handoffs(store: Store, person_id: str) -> list[dict[str, Any]]:
     rows = store.measure("handoff")
     rows = rows[rows["person_id"] == person_id].sort_values("cycle")
@@ -210,47 +196,6 @@ def _handoffs(store: Store, person_id: str) -> list[dict[str, Any]]:
         "working_seconds", "clock_seconds", "owner_id", "answer", "answer_reason",
     ]  # fmt: skip
     return [_row(row, names) for row in rows.to_dict("records")]
-
-
-def _credit(
-    store: Store, agreement: Agreement, links: pd.DataFrame, entity: str, entity_id: str
-) -> dict[str, Any]:
-    """Give the touches behind the credit, in the order of the path, and their sums per team."""
-    rows = store.measure("credit")
-    rows = rows[rows["model"] == agreement.attribution.shared]
-    rows = rows[_is_about(store, links, rows, entity, entity_id)]
-    touches = store.measure("touch")[["touch_id", "touched_at"]]
-    path = rows.merge(touches, on="touch_id", how="left")
-    path = path.sort_values(["deal_id", "touched_at", "touch_id"])
-    names = [
-        "deal_id", "touch_id", "touched_at", "channel", "team", "campaign_id", "weight",
-        "credit_minor", "credit_deal_minor",
-    ]  # fmt: skip
-    sums = path.groupby("team")["credit_minor"].sum()
-    return {
-        "model": agreement.attribution.shared,
-        "window_days": agreement.attribution.window_days,
-        "by_team_minor": {str(team): int(total) for team, total in sums.items()},
-        "path": [_row(row, names) for row in path.to_dict("records")],
-    }
-
-
-def _is_about(
-    store: Store, links: pd.DataFrame, rows: pd.DataFrame, entity: str, entity_id: str
-) -> pd.Series:
-    if entity == "account":
-        return rows["deal_id"].isin(_deals_of_account(store, links, entity_id))
-    column = {"person": "person_id", "deal": "deal_id", "campaign": "campaign_id"}[entity]
-    return (rows[column] == entity_id).fillna(value=False).astype(bool)
-
-
-def _deals_of_account(store: Store, links: pd.DataFrame, account_id: str) -> set[str]:
-    is_account = (links["entity"] == "account") & (links["entity_id"] == account_id)
-    records = set(links.loc[is_account & (links["system"] == "salesforce"), "record_id"])
-    mirror = store.mirror("salesforce", "opportunity", ["AccountId"])
-    opportunities = set(mirror.loc[mirror["AccountId"].isin(records), "record_id"])
-    is_deal = (links["entity"] == "deal") & links["record_id"].isin(opportunities)
-    return set(links.loc[is_deal, "entity_id"])
 
 
 def _shared(

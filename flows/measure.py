@@ -6,7 +6,6 @@ from agreement.frames import (
     Bridge,
     Credits,
     DataFrame,
-    DealPeople,
     DealRewards,
     Deals,
     Funnel,
@@ -24,6 +23,18 @@ from agreement.money import minor_digits
 from agreement.policy import Agreement
 from connectors.clock import utc_now
 from connectors.participants import read_participants
+from flows.clocks import ClockPage, Clocks, clock_page, read_clocks
+from flows.credit import (
+    Credit,
+    CreditFigures,
+    Kept,
+    credit_figures,
+    kept_credit,
+    read_credit,
+    save_credit,
+    write_credit_lines,
+)
+from flows.reading import Reading
 from flows.reconcile import Known
 from flows.reward_terms import (
     Facts,
@@ -36,12 +47,8 @@ from flows.reward_terms import (
 )
 from flows.run import Run
 from transforms import (
-    attribution,
     bridge,
     funnel,
-    journeys,
-    lifecycle,
-    sla,
 )
 
 
@@ -55,13 +62,10 @@ class Measures:
     mqls: DataFrame[Mqls]
     handoffs: DataFrame[Handoffs]
     status: DataFrame[HandoffStatus]
+    clock_page: ClockPage
     bridge: DataFrame[Bridge]
-    touches: DataFrame[Touches]
-    deals: DataFrame[Deals]
-    deal_people: DataFrame[DealPeople]
-    paths: DataFrame[PathTouches]
-    credits: DataFrame[Credits]
-    shared_credits: DataFrame[Credits]
+    credit: Credit
+    credit_figures: CreditFigures
     pools: DataFrame[Pools]
     rewards: DataFrame[Rewards]
     team_rewards: DataFrame[Rewards]
@@ -72,21 +76,42 @@ class Measures:
     rejects: DataFrame[Rejects]
     company_digits: int
 
+    @property
+    def touches(self) -> DataFrame[Touches]:
+        """Give the touches that the agreement counts."""
+        return self.credit.touches
+
+    @property
+    def deals(self) -> DataFrame[Deals]:
+        """Give the deals."""
+        return self.credit.deals
+
+    @property
+    def paths(self) -> DataFrame[PathTouches]:
+        """Give the deals' paths in the shared model's window."""
+        return self.credit.paths
+
+    @property
+    def shared_credits(self) -> DataFrame[Credits]:
+        """Give the credits of the shared model."""
+        return self.credit.shared_credits
+
 
 def measure(run: Run, known: Known) -> Measures:
     """Compute clocks, credit and rewards, and save them."""
     measures = compute(run, known)
-    run.store.save_measures(
-        run.run_id,
-        handoff=measures.status,
-        touch=measures.touches,
-        credit=measures.credits,
-    )
+    run.store.save_measures(run.run_id, handoff=measures.status, bridge=measures.bridge)
+    save_credit(run.store, run.run_id, measures.credit)
     return measures
 
 
 def post_rewards(run: Run, measures: Measures) -> int:
-    """Post what the reward ledger lacks, into the open period; give the number of postings."""
+    """Post what the reward ledger lacks, into the open period; give the number of postings.
+
+    Before it the lines by which won deals' credit moved are written.
+    """
+    credit, version = measures.credit, run.agreement.name
+    write_credit_lines(run.store, run.run_id, version, credit, utc_now())
     return post_due(run.store, run.run_id, measures.rewards_due, run.as_of, utc_now())
 
 
@@ -94,28 +119,22 @@ def post_rewards(run: Run, measures: Measures) -> int:
 class _Read:
     """What one agreement version makes of the records."""
 
-    mqls: DataFrame[Mqls]
-    handoffs: DataFrame[Handoffs]
-    status: DataFrame[HandoffStatus]
-    touches: DataFrame[Touches]
-    deals: DataFrame[Deals]
-    deal_people: DataFrame[DealPeople]
-    paths: DataFrame[PathTouches]
-    credits: DataFrame[Credits]
-    shared_credits: DataFrame[Credits]
-    rejects: DataFrame[Rejects]
+    clocks: Clocks
+    credit: Credit
 
     @property
     def facts(self) -> Facts:
         """Give the part that rewards stand on."""
-        return Facts(self.deals, self.status, self.deal_people, self.shared_credits)
+        credit = self.credit
+        return Facts(credit.deals, self.clocks.status, credit.deal_people, credit.shared_credits)
 
 
-def compute(run: Run, known: Known) -> Measures:
+def compute(run: Reading, known: Known) -> Measures:
     """Do the pure part of measuring; nothing is saved."""
     agreement = run.agreement
     known = replace(known, rates=with_frozen_rates(known.rates, frozen_terms(run.store)))
-    read = _read(run, known, agreement)
+    read = _read(run, known, agreement, kept_credit(run.store))
+    credit = read.credit
     digits = known.digits.get(known.company_currency, minor_digits(known.company_currency))
     due = rewards_due(
         run.store,
@@ -129,66 +148,34 @@ def compute(run: Run, known: Known) -> Measures:
     )
     earned = due.calculation
     return Measures(
-        mqls=read.mqls,
-        handoffs=read.handoffs,
-        status=read.status,
+        mqls=read.clocks.mqls,
+        handoffs=read.clocks.handoffs,
+        status=read.clocks.status,
+        clock_page=clock_page(known, agreement, run.as_of, read.clocks, credit.deals),
         bridge=bridge.bridge(
-            read.mqls, read.handoffs, known.crosswalk, known.people, agreement.definitions
+            read.clocks.mqls,
+            read.clocks.handoffs,
+            known.crosswalk,
+            known.people,
+            known.reviews,
+            run.store.match_decisions(),
+            agreement.definitions,
         ),
-        touches=read.touches,
-        deals=read.deals,
-        deal_people=read.deal_people,
-        paths=read.paths,
-        credits=read.credits,
-        shared_credits=read.shared_credits,
+        credit=credit,
+        credit_figures=credit_figures(known, agreement, run.as_of, credit, digits),
         pools=earned.pools,
         rewards=earned.rewards,
         team_rewards=earned.team_rewards,
         deal_rewards=earned.deal_rewards,
         postings=due.postings,
         rewards_due=due,
-        funnel=funnel.funnel(known.people, known.crosswalk, read.deals, read.deal_people),
-        rejects=read.rejects,
+        funnel=funnel.funnel(known.people, known.crosswalk, credit.deals, credit.deal_people),
+        rejects=credit.rejects,
         company_digits=digits,
     )
 
 
-def _read(run: Run, known: Known, agreement: Agreement) -> _Read:
+def _read(run: Reading, known: Known, agreement: Agreement, kept: Kept | None = None) -> _Read:
     """Read clocks, touches, deals and credit as one agreement version does."""
     now = run.as_of
-    mqls = lifecycle.mqls(known.stage_changes, known.crosswalk, agreement.definitions)
-    handoffs = lifecycle.handoffs(
-        mqls,
-        known.people,
-        known.crosswalk,
-        known.users,
-        known.activities,
-        known.stage_changes,
-        agreement.handoff,
-        agreement.calendar,
-        agreement.definitions.exclusions,
-        now,
-    )
-    status = sla.sla_status(handoffs, agreement.handoff.tiers, agreement.calendar, now)
-    touches = journeys.touches(known.activities, known.crosswalk, agreement.touches, now)
-    deals, rejects = journeys.deals(
-        known.deal_records,
-        known.crosswalk,
-        known.rates,
-        known.digits,
-        known.company_currency,
-        known.stage_changes,
-        agreement.calendar,
-        now,
-    )
-    window_days = agreement.attribution.window_days
-    deal_people = journeys.deal_people(
-        known.memberships, known.crosswalk, deals, known.people, touches, window_days
-    )
-    deals = journeys.with_lead_dates(deals, deal_people, known.people, known.crosswalk)
-    paths = journeys.paths(touches, deal_people, deals, window_days)
-    credits = attribution.credits(paths, deals, agreement.attribution)
-    shared = credits[credits["model"] == agreement.attribution.shared].reset_index(drop=True)
-    return _Read(
-        mqls, handoffs, status, touches, deals, deal_people, paths, credits, shared, rejects
-    )
+    return _Read(read_clocks(known, agreement, now), read_credit(known, agreement, now, kept))

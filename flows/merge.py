@@ -5,7 +5,15 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from agreement.frames import Conflicts, Crosswalk, DataFrame, SharedPairs, Writes, as_utc
+from agreement.frames import (
+    Bases,
+    Conflicts,
+    Crosswalk,
+    DataFrame,
+    SharedPairs,
+    Writes,
+    as_utc,
+)
 from agreement.policy import SharedField
 from connectors.clock import utc_now
 from flows.reconcile import Known
@@ -52,6 +60,12 @@ def note_agreed(run: Run) -> int:
     return run.store.save_bases(run.run_id, merging.agreed_bases(merged, ownership), at=utc_now())
 
 
+def bases_back(run: Run, restored: DataFrame[Writes]) -> DataFrame[Bases]:
+    """Give the bases that an undo goes back to, for the shared fields that it restores."""
+    pairs = _pairs(run, run.store.crosswalk())
+    return merging.bases_taken_back(pairs, restored, run.agreement.ownership)
+
+
 def merge_shared(run: Run, known: Known) -> Shared:
     """Merge every shared field of every linked pair; keep what is agreed and what waits."""
     ownership = run.agreement.ownership
@@ -66,7 +80,7 @@ def merge_shared(run: Run, known: Known) -> Shared:
     conflicts = merging.conflicts(merged)
     if run.is_applied:
         run.store.save_conflicts(run.run_id, conflicts, at=utc_now())
-    opt_outs, left = opt_out_writes(known.people, known.crosswalk, _writable_opt_outs(run))
+    opt_outs, left = _opt_outs(run, known)
     writes = merging.shared_writes(merged, ownership)
     log.info(
         "merged pairs=%d writes=%d conflicts=%d opt_outs=%d run_id=%s",
@@ -127,6 +141,14 @@ def _held(run: Run, merged: pd.DataFrame) -> tuple[pd.Series, pd.DataFrame]:
         held |= is_side_held
         places.append(sides.loc[is_side_held, ["system", "kind", "record_id", "field"]])
     return held, pd.concat(places, ignore_index=True)
+
+
+def _opt_outs(run: Run, known: Known) -> tuple[DataFrame[Writes], pd.DataFrame]:
+    """Carry opt-outs to every record; HubSpot is asked for leave only where there is one."""
+    wanted, _ = opt_out_writes(known.people, known.crosswalk, OPT_OUT_FIELDS)
+    if (wanted["system"] == run.hubspot.system).any():
+        run.hubspot.learn_opt_outs()
+    return opt_out_writes(known.people, known.crosswalk, _writable_opt_outs(run))
 
 
 def _writable_opt_outs(run: Run) -> list[str]:

@@ -11,6 +11,7 @@ from flows.pull import pull
 from flows.reconcile import reconcile
 from flows.run import Run, enter_into_force
 from flows.say import say_alerts
+from flows.self_check import self_check
 from flows.summary import summarise
 
 Mode = Literal["plan", "apply"]
@@ -26,8 +27,10 @@ def night(run: Run, mode: Mode, stage: Stage = call) -> dict[str, Any]:
     """Bring both CRMs to the numbers the agreement says they share; give the run's summary.
 
     With mode `plan` nothing is written to a CRM, nothing is posted, and nobody is told anything.
+    A run about one object or record writes there only, and posts and says nothing either.
     """
     run.summary["mode"] = mode
+    run.summary["scope"] = str(run.scope or "")
     if mode == "apply":
         stage(enter_into_force, run)
     stage(settle, run)
@@ -40,6 +43,9 @@ def night(run: Run, mode: Mode, stage: Stage = call) -> dict[str, Any]:
         return summarise(run, pulled, known, measures, plan, written={}, alerts_sent=0)
     stage(guard, run, plan)
     written = stage(deliver, run, plan)
+    if run.scope:
+        return summarise(run, pulled, known, measures, plan, written, alerts_sent=0)
     stage(post_rewards, run, measures)
-    said = stage(say_alerts, run, measures)
-    return summarise(run, pulled, known, measures, plan, written, said)
+    said = stage(say_alerts, run, known, measures).sent
+    checked = stage(self_check, run)
+    return summarise(run, pulled, known, measures, plan, written, said, checked)

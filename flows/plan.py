@@ -17,8 +17,9 @@ from flows.provision import our_fields, written_kinds
 from flows.reconcile import Known
 from flows.run import Run
 from transforms import write_plan as planning
-from transforms.guards import guard_faults
+from transforms.guards import creations_in, guard_faults
 from transforms.validate import invalid_writes, valid_writes
+from transforms.value_maps import unmapped_writes
 
 log = logging.getLogger(__name__)
 
@@ -59,10 +60,13 @@ def plan_writes(run: Run, known: Known, measures: Measures, shared: Shared) -> P
     )
     writes, invalid = _validated(run, _joined(ours, shared.writes))
     writes, held = _without_held(run, writes, shared)
-    kept = _tonight(run, writes)
+    kept = _tonight(run, _in_scope(run, writes))
     notes = {
         "guards": guard_faults(
-            _only_kept(shared.guarded, kept), _record_counts(run), run.agreement.guards
+            _only_kept(shared.guarded, kept),
+            _record_counts(run),
+            run.agreement.guards,
+            creations_in(kept, _there(run, kept, current)),
         ),
         "invalid": _listed(invalid),
         "conflicts": _listed(shared.conflicts.drop(columns=["hubspot_value", "salesforce_value"])),
@@ -80,8 +84,19 @@ def plan_writes(run: Run, known: Known, measures: Measures, shared: Shared) -> P
 
 def _validated(run: Run, writes: DataFrame[Writes]) -> tuple[DataFrame[Writes], DataFrame[Invalid]]:
     """Part what a CRM would refuse from the rest, by what both say of their fields now."""
-    invalid = invalid_writes(writes, live_schemas(run, writes))
-    return valid_writes(writes, invalid), invalid
+    unmapped = unmapped_writes(writes, run.agreement.ownership, shared_schemas(run))
+    mapped = valid_writes(writes, unmapped)
+    refused = invalid_writes(mapped, live_schemas(run, mapped))
+    invalid = pd.concat([piece for piece in (unmapped, refused) if len(piece)] or [refused])
+    invalid = Invalid.validate(invalid.reset_index(drop=True), lazy=True)
+    return valid_writes(mapped, refused), invalid
+
+
+def shared_schemas(run: Run) -> dict[tuple[str, str], Mapping[str, FieldInfo]]:
+    """Describe the objects that carry fields which people share with us."""
+    crms = {crm.system: crm for crm in run.crms}
+    places = {place for shared in run.agreement.ownership for place in shared.vendor_fields()}
+    return {(system, kind): crms[system].describe(kind) or {} for system, kind in sorted(places)}
 
 
 def live_schemas(
@@ -109,6 +124,13 @@ def _without_held(
     return Writes.validate(kept, lazy=True), held
 
 
+def _in_scope(run: Run, writes: DataFrame[Writes]) -> DataFrame[Writes]:
+    """Keep what a run that is about one object or record may write."""
+    if run.scope is None:
+        return writes
+    return Writes.validate(writes[run.scope.covers(writes)].reset_index(drop=True), lazy=True)
+
+
 def _tonight(run: Run, writes: DataFrame[Writes]) -> DataFrame[Writes]:
     """Keep what may be written in one night; what people themselves changed is never put off."""
     most = run.agreement.writeback.records_per_night
@@ -132,6 +154,19 @@ def _only_kept(guarded: DataFrame[Writes], kept: DataFrame[Writes]) -> DataFrame
 def _record_counts(run: Run) -> dict[tuple[str, str], int]:
     kinds = {place[:2] for place in shared_places(run)}
     return {(system, kind): run.store.count_live(system, kind)[0] for system, kind in sorted(kinds)}
+
+
+def _there(
+    run: Run, writes: pd.DataFrame, current: Mapping[tuple[str, str], pd.DataFrame]
+) -> dict[tuple[str, str], pd.DataFrame]:
+    """Give the known records of each object that a plan writes."""
+    places = {
+        (str(system), str(kind)) for system, kind in writes.groupby(["system", "kind"]).groups
+    }
+    return {
+        place: current[place] if place in current else run.store.mirror(*place, [])
+        for place in sorted(places)
+    }
 
 
 def _count_records(writes: pd.DataFrame) -> int:

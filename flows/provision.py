@@ -1,7 +1,7 @@
 """Provision: the fields that Tandem owns, shown first and created when asked, never deleted."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from agreement.errors import AccessError
@@ -25,7 +25,11 @@ def written_kinds(system: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Provisioned:
-    """How one vendor object stands: fields that are there, missing, just created."""
+    """How one vendor object stands: fields that are there, missing, just created.
+
+    `drifted` says of fields that are there in what they differ from ours; they are left as they
+    are, since only people can say what hangs on them.
+    """
 
     system: str
     kind: str
@@ -33,6 +37,7 @@ class Provisioned:
     missing: tuple[str, ...]
     created: tuple[str, ...] = ()
     is_object_absent: bool = False
+    drifted: tuple[str, ...] = ()
 
 
 def provision(crms: Sequence[Crm], agreement: Agreement, *, is_applied: bool) -> list[Provisioned]:
@@ -59,8 +64,10 @@ def _provision_kind(
         return Provisioned(crm.system, kind, (), (), is_object_absent=True)
     missing = [field for field in fields if not _is_usable(described.get(field.name))]
     there = tuple(field.name for field in fields if field not in missing)
+    drifted = tuple(_drift(fields, described))
     if not missing or not is_applied:
-        return Provisioned(crm.system, kind, there, tuple(field.name for field in missing))
+        names = tuple(field.name for field in missing)
+        return Provisioned(crm.system, kind, there, names, drifted=drifted)
     crm.create_fields(kind, missing)
     described = crm.describe(kind) or {}
     unseen = [field.name for field in missing if not _is_usable(described.get(field.name))]
@@ -72,7 +79,25 @@ def _provision_kind(
         )
     created = tuple(field.name for field in missing)
     log.info("provisioned system=%s kind=%s created=%d", crm.system, kind, len(created))
-    return Provisioned(crm.system, kind, (*there, *created), (), created)
+    return Provisioned(crm.system, kind, (*there, *created), (), created, drifted=drifted)
+
+
+def _drift(fields: Sequence[FieldInfo], described: Mapping[str, FieldInfo]) -> Iterator[str]:
+    """Say where a field that is there is another than ours, so that some values would not fit."""
+    for field in fields:
+        found = described.get(field.name)
+        if found is None:
+            continue
+        if _sort_of(found) != _sort_of(field):
+            yield f"{field.name} is a {found.kind}, ours a {field.kind}"
+        elif field.length and found.length is not None and found.length < field.length:
+            yield f"{field.name} holds {found.length} characters, ours {field.length}"
+        elif field.digits and found.digits is not None and found.digits < field.digits:
+            yield f"{field.name} keeps {found.digits} decimal places, ours {field.digits}"
+
+
+def _sort_of(field: FieldInfo) -> str:
+    return "string" if field.kind == "text" else field.kind
 
 
 def _is_usable(field: FieldInfo | None) -> bool:

@@ -18,6 +18,7 @@ from connectors.store import Further, PullCount, Spool
 from flows.provision import our_fields
 from flows.reread import OVERLAP, Along, recount
 from flows.run import Run
+from flows.scope import earliest
 from transforms.normalise import (
     ASSOCIATED,
     fields_to_pull,
@@ -181,11 +182,19 @@ def _read_described(
         after=after,
     )
     # What is read along comes first, so that a record restored meanwhile ends up alive.
-    first = chain(along.archived(), along.deleted(), along.calculated(described))
+    named = _named_record(run, crm, kind, fields)
+    first = chain(along.archived(), along.deleted(), along.calculated(described), named)
     read = _until(stop, chain(first, batches))
     spool = run.store.spool(read, is_continued=bool(after))
     further = replace(along.further(), is_erased=(crm.system, kind) in PEOPLE)
     return _Reading(kind, fields, window, spool, further)
+
+
+def _named_record(run: Run, crm: Crm, kind: str, fields: Sequence[str]) -> Iterator[Batch]:
+    """Read the one record that a run is about, also when it has not changed."""
+    scope = run.scope
+    if scope and scope.record_id and (scope.system, scope.kind) == (crm.system, kind):
+        yield Batch(records=tuple(crm.read_back(kind, [scope.record_id], fields)))
 
 
 def _until(stop: Event, batches: Iterable[Batch]) -> Iterator[Batch]:
@@ -207,7 +216,7 @@ def _window(
         and (begun.since is None or not is_full)
     ):
         return Window(begun.since, begun.until), begun.resume
-    since = None if is_full else _since(run, system, kind, fields)
+    since = None if is_full else earliest(_since(run, system, kind, fields), run.reread_since)
     return Window(since, run.as_of), ""
 
 

@@ -213,10 +213,10 @@ def agreement_by_period(
     earlier = [each for each in kept.values() if each.effective < agreement.effective]
     known = sorted([*earlier, agreement], key=lambda each: (each.effective, each.version))
     today = now.astimezone(agreement.calendar.zone_info).date()
-    start = agreement.calendar.fiscal_year_start
+    calendar = agreement.calendar
     ruled = {
-        period: [each for each in known if each.effective <= period_days(period, start)[0]][-1]
-        for period in periods_between(known[0].effective, today, start)
+        period: [each for each in known if each.effective <= period_days(period, calendar)[0]][-1]
+        for period in periods_between(known[0].effective, today, calendar)
     }
     for period, terms in frozen.items():
         ruled[period] = agreement if terms.agreement == agreement.name else kept[terms.agreement]
@@ -238,7 +238,7 @@ def live_terms(
     actual_minor: Mapping[str, int],
 ) -> Terms:
     """Give an open period's terms as they stand now."""
-    first, last = period_days(period, agreement.calendar.fiscal_year_start)
+    first, last = period_days(period, agreement.calendar)
     return Terms(
         period=period,
         agreement=agreement.name,

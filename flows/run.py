@@ -1,15 +1,15 @@
 """One run: what every stage needs, opened once and closed whatever happens."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from pydantic import SecretStr
 
-from agreement.errors import BadInput, TandemError
-from agreement.policy import Agreement, Holidays, load_agreement
+from agreement.errors import AgreementError, BadInput, TandemError
+from agreement.policy import Agreement, Holidays, kept_agreement, load_agreement
 from agreement.records import instant_text
 from connectors import alerts
 from connectors.clock import utc_now
@@ -18,13 +18,14 @@ from connectors.hubspot import HubSpot
 from connectors.salesforce import Salesforce
 from connectors.settings import Settings, load_settings
 from connectors.store import Store
+from flows.scope import Scope
 
 log = logging.getLogger(__name__)
 
 # Years around an agreement's first day for which its holidays are kept.
 _YEARS = 20
 
-Tell = Callable[[str, str, str, SecretStr | None], None]
+Tell = Callable[[str, str, str, Sequence[SecretStr]], None]
 Connect = Callable[[Settings], tuple[HubSpot, Salesforce]]
 
 
@@ -41,6 +42,8 @@ class Run:
     settings: Settings
     is_full: bool = False
     tell: Tell = alerts.deliver
+    scope: Scope | None = None
+    reread_since: datetime | None = None
     summary: dict[str, object] = field(default_factory=dict)
     started_at: datetime = field(default_factory=utc_now)
 
@@ -48,6 +51,14 @@ class Run:
     def is_applied(self) -> bool:
         """Say whether this is a night that writes: only then does what it finds count as so."""
         return self.summary.get("mode") == "apply"
+
+    def integration_user(self) -> str | None:
+        """Give the Salesforce user that we are there, whose acts are nobody's."""
+        return self.salesforce.integration_user_id
+
+    def account_currency(self) -> str | None:
+        """Give the currency of HubSpot's account; one request."""
+        return self.hubspot.account().currency
 
     @property
     def crms(self) -> tuple[Crm, ...]:
@@ -78,6 +89,8 @@ def open_run(
     is_scheduled: bool = False,
     is_full: bool = False,
     tell: Tell = alerts.deliver,
+    scope: Scope | None = None,
+    reread_since: datetime | None = None,
     connect_by: Connect = connect,
 ) -> Iterator[Run]:
     """Open a run: agreement, store, lock, both CRMs; record how it ended, also when it failed.
@@ -85,6 +98,7 @@ def open_run(
     The agreement is read first, so that a fault in it costs no call. One run writes at a time.
     A scheduled moment that a later night has overtaken becomes that night's, since time does not go
     back.
+    `scope` confines what is written; `reread_since` reads what changed since then once more.
     `connect_by` is for callers that want another pace or patience than the vendors' limits ask for.
     """
     settings = settings or load_settings()
@@ -104,7 +118,19 @@ def open_run(
         run_id = store.start_run(
             as_of=moment, agreement_version=agreement.name, started_at=started_at
         )
-        run = Run(run_id, moment, agreement, store, hubspot, salesforce, settings, is_full, tell)
+        run = Run(
+            run_id,
+            moment,
+            agreement,
+            store,
+            hubspot,
+            salesforce,
+            settings,
+            is_full=is_full,
+            tell=tell,
+            scope=scope,
+            reread_since=reread_since,
+        )
         try:
             yield run
         except BaseException as error:
@@ -150,7 +176,8 @@ def keep_agreement(run: Run) -> None:
     """Keep the agreement version with its holidays, so that what is written can name it.
 
     Raises:
-        AgreementError: the version was used before with other content.
+        AgreementError: the version was used before with other content, or has other reward periods
+            than an earlier one.
     """
     content: Mapping[str, object] = run.agreement.model_dump(mode="json")
     run.store.keep_agreement(
@@ -160,6 +187,22 @@ def keep_agreement(run: Run) -> None:
         content=content,
         holidays=run.agreement.calendar.holidays.extra,
     )
+    _check_periods(run)
+
+
+def _check_periods(run: Run) -> None:
+    """Refuse another length or start of reward periods: closed ones could not be followed."""
+    now = run.agreement.calendar
+    kept = run.store.kept_agreements()
+    for name in kept.keys() - {run.agreement.name}:
+        then = kept_agreement(kept[name]).calendar
+        if (then.period, then.fiscal_year_start) != (now.period, now.fiscal_year_start):
+            raise AgreementError(
+                f"{run.agreement.name} has periods of a {now.period} from month "
+                f"{now.fiscal_year_start}, {name} of a {then.period} from month "
+                f"{then.fiscal_year_start}, and periods close for good. Keep calendar.period and "
+                "calendar.fiscal_year_start as they were"
+            )
 
 
 def _result_of(error: BaseException) -> str:

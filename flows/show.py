@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agreement.wording import duration_text, money_text
+from flows.show_bridge import lost_lines
+from flows.show_credit import credit_figure_lines
 from flows.show_writes import left_out_lines
 
 _BAR = 24
@@ -69,6 +71,8 @@ def _provision_line(row: Mapping[str, Any]) -> str:
         parts.append(f"{len(row['created'])} of them just created")
     if row["missing"]:
         parts.append(f"{len(row['missing'])} missing: {', '.join(row['missing'])}")
+    if row["drifted"]:
+        parts.append(f"{len(row['drifted'])} differ and are left: {', '.join(row['drifted'])}")
     return name + ", ".join(parts)
 
 
@@ -112,11 +116,12 @@ def _held(row: Mapping[str, Any]) -> str:
 
 
 def _matched(summary: Mapping[str, Any]) -> list[str]:
-    bridge = ", ".join(f"{name} {count:,}" for name, count in summary["bridge"].items())
+    bridge = ", ".join(f"{name} {count:,}" for name, count in summary["bridge"].items() if count)
     return [
         "Matched",
         f"  people      {summary['people']:,}, of them {summary['linked_people']:,} in both CRMs",
         f"  MQL bridge  {sum(summary['bridge'].values()):,} = {bridge or 'none'}",
+        *lost_lines(summary["lost_mqls"]),
     ]
 
 
@@ -132,7 +137,26 @@ def _clocks(summary: Mapping[str, Any]) -> list[str]:
         f"  within limit {clocks['share_within_limit_ppm'] / 10_000:.1f} %"
         f" of all {clocks['count']:,} clocks;"
         f" median {duration_text(clocks['median_working_seconds'])} of working time",
+        *_causes(clocks),
+        *_promises(summary.get("promises", ())),
     ]
+
+
+def _causes(clocks: Mapping[str, Any]) -> list[str]:
+    """Name why promises were missed, the most frequent cause first."""
+    causes = sorted(clocks.get("causes", {}).items(), key=lambda cause: (-cause[1], cause[0]))
+    items = [f"{name.replace('_', ' ')} {count:,}" for name, count in causes]
+    return _wrapped("  missed by   ", items) if items else []
+
+
+def _promises(promises: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say how marketing's promises of the running period stand."""
+    last = max((row["period"] for row in promises), default=None)
+    words = {True: "kept", False: "not kept", None: "nothing to tell yet"}
+    items = [
+        f"{row['promise']} {words[row['is_kept']]}" for row in promises if row["period"] == last
+    ]
+    return _wrapped(f"  marketing   {last}: ", items) if items else []
 
 
 def _credit(summary: Mapping[str, Any]) -> list[str]:
@@ -149,6 +173,7 @@ def _credit(summary: Mapping[str, Any]) -> list[str]:
             f"  {team:<12}{money_text(minor, currency):>18}  {_share_bar(minor, booked)}"
             for team, minor in summary["credit_by_team_minor"].items()
         ),
+        *credit_figure_lines(summary),
         "Rewards",
         f"  pool        {money_text(summary['pool_minor'], currency)}"
         + (f" = {' + '.join(shares)}" if shares else ""),

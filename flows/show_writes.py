@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from flows.show_credit import show_credit_paths
+from flows.show_match import match_lines
+
 # Field lines per object; the page and --json hold more.
 _MOST_LINES = 20
 _MOST_LISTED = 10
@@ -163,8 +166,8 @@ def show_explanation(found: Mapping[str, Any]) -> str:
         if "says" in row:
             lines.append(f"  says       {row['says']}")
         lines += _write_lines(row["last_write"])
-    lines += _match_lines(found) + _handoff_lines(found)
-    lines += _credit_lines(found) + _shared_lines(found)
+    lines += match_lines(found) + _handoff_lines(found)
+    lines += show_credit_paths(found.get("credit")) + _shared_lines(found)
     return "\n".join(lines)
 
 
@@ -175,21 +178,6 @@ def _write_lines(write: Mapping[str, Any] | None) -> list[str]:
         f"  written    {write['state']} {write['at'] or ''}, run {write['run_id']}, plan"
         f" {write['plan_id']}, agreement {write['agreement']}",
         f"  because    {write['reason']} (was {_value(write['before'])})",
-    ]
-
-
-def _match_lines(found: Mapping[str, Any]) -> list[str]:
-    if not found.get("match"):
-        return []
-    return [
-        "",
-        "Matched",
-        *(
-            f"  {row['system']} {row['kind']} {row['record_id']}: {row['rule']}"
-            f" (score {row['score']:g}){' with ' + row['evidence'] if row['evidence'] else ''},"
-            f" since {row['since']}"
-            for row in found["match"]
-        ),
     ]
 
 
@@ -205,23 +193,6 @@ def _handoff_lines(found: Mapping[str, Any]) -> list[str]:
             f" ({row['evidence_id'] or 'no evidence'}), {row['working_seconds'] / 3600:.1f} working"
             f" hours: {row['status']}"
             for row in found["handoffs"]
-        ),
-    ]
-
-
-def _credit_lines(found: Mapping[str, Any]) -> list[str]:
-    credit = found.get("credit")
-    if not credit or not credit["path"]:
-        return []
-    sums = ", ".join(f"{team} {minor:,}" for team, minor in credit["by_team_minor"].items())
-    return [
-        "",
-        f"Credit by {credit['model']} (minor units of company currency): {sums}",
-        *(
-            f"  {row['deal_id']} {row['touched_at'] or 'no touch known'} {row['channel']}"
-            f" {row['team']} weight {row['weight']:.4f} = {row['credit_minor']:,}"
-            f" ({row['touch_id'] or 'unknown'})"
-            for row in credit["path"][:_MOST_LINES]
         ),
     ]
 

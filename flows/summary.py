@@ -1,11 +1,14 @@
 """The run's summary: the figures that people and `--json` see, all from the night's own tables."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 
+from flows.bridge import class_counts, lost_mqls
 from flows.coverage import coverage, drift
+from flows.credit import inferred_figures
 from flows.measure import Measures
 from flows.plan import Plan
 from flows.reconcile import Known
@@ -14,6 +17,8 @@ from transforms.funnel import funnel_summary
 from transforms.sla import sla_figures
 
 Counts = Mapping[str, Mapping[str, int]]
+# Campaigns per horizon and model in the summary.
+_CAMPAIGNS = 10
 
 
 def summarise(
@@ -24,6 +29,7 @@ def summarise(
     plan: Plan,
     written: Counts,
     alerts_sent: int,
+    checked: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Give the night's figures as one object: counts, and amounts in company minor units.
 
@@ -44,9 +50,13 @@ def summarise(
         "coverage": coverage(run),
         "history_drift": drift(run),
         "linked_people": _linked(known.crosswalk),
-        "bridge": _counts(measures.bridge["bridge_class"]),
+        "bridge": class_counts(measures.bridge),
+        "lost_mqls": lost_mqls(measures.bridge),
         "handoffs": handoff_counts(measures, known),
         "clocks": sla_figures(measures.status),
+        "clock_figures": _rows(measures.clock_page.figures),
+        "promises": _rows(measures.clock_page.promises),
+        "questions": _counts(measures.clock_page.questions["kind"]),
         "funnel": funnel_summary(measures.funnel, run.agreement.calendar.zone),
         "deals": _counts(measures.deals["state"]),
         "blank_amounts": sorted(won.loc[won["is_blank"], "record_id"]),
@@ -54,6 +64,7 @@ def summarise(
         "credited_minor": int(credited["credit_minor"].sum()),
         "credit_by_team_minor": _sums(credited, "team", "credit_minor"),
         "credit_by_channel_minor": _sums(credited, "channel", "credit_minor"),
+        **_credit_figures(measures),
         "pools": measures.pools.to_dict("records"),
         "pool_minor": int(measures.pools["pool_minor"].sum()),
         **_rewards(measures),
@@ -65,10 +76,34 @@ def summarise(
         "refused": run.store.refused(run.run_id),
         **left_out(plan),
         "alerts_sent": alerts_sent,
+        "self_check": dict(checked),
         "api_calls": {crm.system: crm.calls for crm in run.crms},
     }
     run.summary.update(summary)
     return summary
+
+
+def _credit_figures(measures: Measures) -> dict[str, Any]:
+    """Give the figures over this quarter and the last four, and what they rest on.
+
+    Of campaigns those with the most won credit; the store and the CRM hold all.
+    """
+    figures = measures.credit_figures
+    results = figures.channels
+    is_campaign = results["dimension"] == "campaign"
+    best = (
+        results[is_campaign]
+        .sort_values(["won_minor", "open_minor", "name"], ascending=[False, False, True])
+        .groupby(["horizon", "model"])
+        .head(_CAMPAIGNS)
+    )
+    return {
+        "credit_by_inference": inferred_figures(measures.credit),
+        "acts_set_aside": _counts(measures.credit.set_aside["reason"]),
+        "channel_results": _rows(results[~is_campaign]) + _rows(best),
+        "synergies": _rows(figures.synergies),
+        "velocity": _rows(figures.velocity),
+    }
 
 
 def _rewards(measures: Measures) -> dict[str, Any]:
@@ -120,6 +155,12 @@ def planned_counts(plan: Plan) -> dict[str, dict[str, int]]:
 
 def _linked(crosswalk: pd.DataFrame) -> int:
     return len(linked_people(crosswalk))
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Give a frame's rows with plain values, missing as None."""
+    plain = frame.astype(object).where(frame.notna(), None)
+    return [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]
 
 
 def _counts(values: pd.Series) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """What the commands of `tandem` share: instants, JSON or text, and progress."""
 
+import difflib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -23,6 +24,20 @@ class Instant(click.ParamType[datetime]):
         if moment.tzinfo is None:
             self.fail(f"{value!r} has no offset; add Z or one such as -05:00")
         return moment
+
+
+class Suggesting(click.Group):
+    """A group of commands that suggests the nearest name for one that does not exist."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Find the command; say which one was meant where there is none."""
+        name = args[0]
+        if self.get_command(ctx, name) is None:
+            near = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            path = ctx.command_path
+            raise click.UsageError(f"there is no command {name!r}.{hint} See {path} --help.")
+        return super().resolve_command(ctx, args)
 
 
 as_json = click.option(

@@ -11,7 +11,7 @@ from agreement.frames import DataFrame, Writes, as_text, empty
 from connectors.clock import utc_now
 from connectors.store import RunRow, Written
 from flows.deliver import deliver, settle
-from flows.merge import shared_places
+from flows.merge import bases_back, shared_places
 from flows.plan import Plan, live_schemas
 from flows.run import Run, keep_agreement
 from flows.writes import result_of
@@ -150,6 +150,7 @@ def _apply(run: Run, writes: DataFrame[Writes]) -> dict[str, Any]:
         shared=shared_places(run),
         notes={"action": "undo"},
         holds=holds_of(writes, run.agreement.name, run.run_id),
+        bases=bases_back(run, writes),
     )
     written = deliver(run, Plan(plan_id, writes, {}, read_at))
     log.info("undone fields=%d plan=%s run_id=%s", len(writes), plan_id, run.run_id)

@@ -45,11 +45,23 @@ _DEFAULTS: Mapping[type[Table], Row] = {
         "since": "2026-01-01T00:00Z",
     },
     frames.Mqls: {"cycle": 1},
-    frames.Handoffs: {"person_id": "p1", "cycle": 1, "tier": "mql", "zone": "America/New_York"},
+    frames.Handoffs: {
+        "person_id": "p1",
+        "cycle": 1,
+        "tier": "mql",
+        "contact_id": "1",
+        "mql_at": "2026-03-02T14:00Z",
+        "zone": "America/New_York",
+        "attempt_count": 0,
+        "has_lead": False,
+    },
+    frames.ClockSegments: {"zone": "America/New_York", "is_person": True},
     frames.HandoffStatus: {
         "person_id": "p1",
         "cycle": 1,
         "tier": "mql",
+        "contact_id": "1",
+        "mql_at": "2026-03-02T14:00Z",
         "started_at": "2026-03-02T14:00Z",
         "status": "waiting",
         "is_breached": False,
@@ -65,6 +77,28 @@ _DEFAULTS: Mapping[type[Table], Row] = {
         "is_blank": False,
     },
     frames.DealPeople: {"how": "role"},
+    frames.Reviews: {
+        "entity": "person",
+        "left_system": "hubspot",
+        "left_kind": "contact",
+        "right_system": "salesforce",
+        "right_kind": "lead",
+        "score": 0.6,
+        "rule": "name",
+        "evidence": "first equal; last equal",
+        "levels": "[]",
+        "keys": "k",
+        "found_at": "2026-01-01T00:00Z",
+    },
+    frames.MatchDecisions: {
+        "entity": "person",
+        "left_system": "hubspot",
+        "left_kind": "contact",
+        "right_system": "salesforce",
+        "right_kind": "lead",
+        "decided_by": "ann",
+        "decided_at": "2026-01-01T00:00Z",
+    },
 }
 
 
@@ -129,6 +163,18 @@ def handoffs(*rows: Row) -> Any:
     return build(frames.Handoffs, rows)
 
 
+def clock_segments(*rows: Row) -> Any:
+    return build(frames.ClockSegments, rows)
+
+
+def clock_pauses(*rows: Row) -> Any:
+    return build(frames.ClockPauses, rows)
+
+
+def absences(*rows: Row) -> Any:
+    return build(frames.Absences, rows)
+
+
 def handoff_status(*rows: Row) -> Any:
     return build(frames.HandoffStatus, rows)
 
@@ -143,6 +189,14 @@ def deals(*rows: Row) -> Any:
 
 def deal_people(*rows: Row) -> Any:
     return build(frames.DealPeople, rows)
+
+
+def reviews(*rows: Row) -> Any:
+    return build(frames.Reviews, rows)
+
+
+def match_decisions(*rows: Row) -> Any:
+    return build(frames.MatchDecisions, rows)
 
 
 def mirror(system: str, kind: str, *rows: Row) -> pd.DataFrame:

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pandas as pd
 
 from agreement import frames
+from agreement.periods import period_of_day
 from agreement.policy import Agreement, kept_agreement
 from agreement.terms import Participants
 from connectors.store import Store
@@ -81,7 +82,6 @@ class Office:
         rows, credits, people, status = [], [], [], []
         for deal, (closed_on, credit, accepted) in sorted(self.deals.items()):
             amount = sum(credit.values())
-            quarter = (int(closed_on[5:7]) - 1) // 3 + 1
             rows.append(
                 {
                     "deal_id": deal,
@@ -89,7 +89,7 @@ class Office:
                     "amount_minor": amount,
                     "company_minor": amount,
                     "closed_on": closed_on,
-                    "period": f"{closed_on[:4]}-Q{quarter}",
+                    "period": period_of_day(date.fromisoformat(closed_on), self.agreement.calendar),
                 }
             )
             credits += [

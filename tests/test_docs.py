@@ -1,7 +1,10 @@
 """What the documents say is there: commands, settings, links, deployments."""
 
 import inspect
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ import yaml
 from agreement.errors import TandemError
 from connectors.settings import Settings
 from flows.cli import tandem
+from tests.flows.conftest import serve_company
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -41,7 +45,9 @@ def test_every_exit_code_is_in_the_readme():
         assert re.search(rf"^\| {code} \|", README, re.MULTILINE), f"exit code {code}"
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/glossary.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "docs/glossary.md", "docs/runbook.md"]
+)
 def test_every_link_to_a_file_leads_somewhere(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
@@ -64,4 +70,34 @@ def test_every_deployment_calls_a_flow_that_takes_its_parameters():
         parameters = inspect.signature(getattr(deployments, name).fn).parameters
         assert set(entry.get("parameters", {})) <= set(parameters)
         assert entry["description"]
-        assert all(schedule["slug"] for schedule in entry["schedules"])
+        assert all(schedule["slug"] for schedule in entry.get("schedules", ()))
+
+
+@pytest.fixture(scope="module")
+def night_before(tmp_path_factory):
+    """Serve a company whose first night has run."""
+    with serve_company(tmp_path_factory.mktemp("runbook") / "company") as company:
+        assert company.sync().returncode == 0
+        yield company
+
+
+@pytest.mark.slow
+def test_the_runbook_runs_as_it_stands(night_before):
+    text = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert len(blocks) >= 8
+    tools = str(Path(sys.executable).parent)
+    done = subprocess.run(
+        ["bash", "-eu", "-o", "pipefail", "-c", "set -x\n" + "\n".join(blocks)],
+        env={
+            **night_before.environment,
+            "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
+            "AS_OF": night_before.as_of,
+        },
+        cwd=night_before.folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -12,7 +13,10 @@ RecordKind = tuple[str, str]
 
 
 def guard_faults(
-    shared: DataFrame[Writes], record_counts: Mapping[RecordKind, int], guards: Guards
+    shared: DataFrame[Writes],
+    record_counts: Mapping[RecordKind, int],
+    guards: Guards,
+    creations: Mapping[RecordKind, int] = MappingProxyType({}),
 ) -> list[str]:
     """Say which guards a plan meets, one sentence each; none when it may be written.
 
@@ -23,12 +27,36 @@ def guard_faults(
         shared: the planned writes to fields that people share with us, without first fills.
         record_counts: live records per (system, kind).
         guards: the limits.
+        creations: per (system, kind), planned records that are not there yet.
     """
-    faults: list[str] = []
+    faults = [
+        f"{count} {system} {kind} records would be created, over the guard guards.creations of "
+        f"{guards.creations}"
+        for (system, kind), count in sorted(creations.items())
+        if count > guards.creations
+    ]
     for key in sorted(record_counts):
         rows = shared[(shared["system"] == key[0]) & (shared["kind"] == key[1])]
         faults += _faults_of(rows, key, record_counts[key], guards)
     return faults
+
+
+def creations_in(
+    writes: DataFrame[Writes], current: Mapping[RecordKind, pd.DataFrame]
+) -> dict[RecordKind, int]:
+    """Count the records that a plan names and that are not there, per (system, kind) with some.
+
+    Args:
+        writes: the plan.
+        current: per (system, kind), `record_id` and `is_deleted` of every known record.
+    """
+    found: dict[RecordKind, int] = {}
+    for (system, kind), rows in writes.groupby(["system", "kind"]):
+        known = current[system, kind]
+        alive = known.loc[~known["is_deleted"].astype(bool), "record_id"]
+        if count := int(rows.loc[~rows["record_id"].isin(alive), "record_id"].nunique()):
+            found[str(system), str(kind)] = count
+    return found
 
 
 def _faults_of(rows: pd.DataFrame, key: RecordKind, whole: int, guards: Guards) -> list[str]:

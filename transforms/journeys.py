@@ -1,4 +1,4 @@
-"""Journeys: the touches of both teams, the deals, and which touch belongs to which deal."""
+"""Journeys: the deals, who is on them, and which touch belongs to which deal."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -8,7 +8,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from agreement.frames import (
-    Activities,
     Crosswalk,
     DataFrame,
     DealPeople,
@@ -21,13 +20,12 @@ from agreement.frames import (
     Rejects,
     StageChanges,
     Touches,
-    as_text,
     as_utc,
     lookup,
 )
 from agreement.money import exact_number, minor_digits
 from agreement.periods import period_of_day
-from agreement.policy import Calendar, TouchRule
+from agreement.policy import Calendar
 
 Whole = NDArray[np.int64]
 
@@ -35,64 +33,7 @@ _BY_SALESFORCE = ("salesforce", "opportunity")
 _INT64_MAX = int(np.iinfo(np.int64).max)
 
 
-# Touches -----------------------------------------------------------------------------------------
-
-
-def touches(
-    activities: DataFrame[Activities],
-    crosswalk: DataFrame[Crosswalk],
-    rules: Sequence[TouchRule],
-    now: datetime,
-) -> DataFrame[Touches]:
-    """Pick the acts that the agreement's positive list counts, with team and channel.
-
-    One row per act and person, by time, evidence and person: an act on two records of one person is
-    one touch. Machines' doings, what was not done, what lies after `now` and acts of records that
-    belong to no known person are out. The first rule that fits decides.
-    """
-    real = activities[
-        activities["is_done"] & ~activities["is_automatic"] & (activities["at"] <= now)
-    ]
-    rule = _rule_of(real, rules)
-    counted = real[rule >= 0]
-    rule = rule[rule >= 0]
-    frame = pd.DataFrame(
-        {
-            "touch_id": counted["evidence_id"],
-            "person_id": _entity_ids(
-                crosswalk,
-                "person",
-                counted[["system", "person_kind", "person_record_id"]],
-            ),
-            "touched_at": counted["at"],
-            "channel": as_text([rules[place].channel for place in rule]).set_axis(counted.index),
-            "team": as_text([rules[place].team for place in rule]).set_axis(counted.index),
-            "campaign_id": counted["campaign_id"],
-        }
-    ).dropna(subset=["person_id"])
-    ordered = frame.sort_values(["touched_at", "touch_id", "person_id", "channel", "team"])
-    once = ordered.drop_duplicates(["touch_id", "person_id"]).reset_index(drop=True)
-    return Touches.validate(once, lazy=True)
-
-
-def _rule_of(activities: pd.DataFrame, rules: Sequence[TouchRule]) -> Whole:
-    """Give the number of the first rule that fits each act; -1 where none does."""
-    found = np.full(len(activities), -1, dtype=np.int64)
-    for number, rule in enumerate(rules):
-        fits = activities["activity"] == rule.activity
-        for column, allowed in (
-            ("direction", rule.direction),
-            ("outcome", rule.outcome),
-            ("status", rule.status),
-        ):
-            if allowed:
-                words = [word.lower() for word in allowed]
-                fits &= activities[column].str.lower().isin(words)
-        found[(found < 0) & fits.to_numpy(dtype=bool)] = number
-    return found
-
-
-def _entity_ids(crosswalk: pd.DataFrame, entity: str, keys: pd.DataFrame) -> pd.Series:
+def entity_ids(crosswalk: pd.DataFrame, entity: str, keys: pd.DataFrame) -> pd.Series:
     """Give our id of each vendor record named by system, kind and record id; else missing."""
     known = crosswalk[crosswalk["entity"] == entity]
     ids = pd.Series(
@@ -129,15 +70,15 @@ def deals(
     currency = ours["currency"].fillna(company_currency)
     state = _state(ours)
     rate_day = ours["closed_on"].where(state != "open", f"{now:%Y-%m-%d}")
-    rate = _rate_on(rates, currency, rate_day, company_currency)
-    money = _amounts(ours["amount"], currency, rate, digits, company_currency)
+    rate = rate_on(rates, currency, rate_day, company_currency)
+    money = minor_amounts(ours["amount"], currency, rate, digits, company_currency)
     reason = _reject_reason(ours, money, currency, rate_day, rate)
     won_at = _won_at(ours, stage_changes, calendar).where(state == "won")
     frame = pd.DataFrame(
         {
-            "deal_id": _entity_ids(crosswalk, "deal", ours[["system", "kind", "record_id"]]),
+            "deal_id": entity_ids(crosswalk, "deal", ours[["system", "kind", "record_id"]]),
             "record_id": ours["record_id"],
-            "account_id": _entity_ids(
+            "account_id": entity_ids(
                 crosswalk,
                 "account",
                 ours[["system", "kind", "account_record_id"]].assign(kind="account"),
@@ -168,7 +109,7 @@ def _state(records: pd.DataFrame) -> pd.Series:
     return closed.where(records["is_closed"] | records["is_won"], "open")
 
 
-def _rate_on(
+def rate_on(
     rates: pd.DataFrame, currency: pd.Series, day: pd.Series, company_currency: str
 ) -> pd.Series:
     """Give the rate of each currency with the latest start on or before a day, as text."""
@@ -182,7 +123,7 @@ def _rate_on(
     return rate.mask(currency == company_currency, "1").astype("str")
 
 
-def _amounts(
+def minor_amounts(
     amount: pd.Series,
     currency: pd.Series,
     rate: pd.Series,
@@ -255,18 +196,23 @@ def _won_at(records: pd.DataFrame, stage_changes: pd.DataFrame, calendar: Calend
     ]
     current = stages.merge(records[["record_id", "stage"]], on="record_id")
     changed = current[current["value"] == current["stage"]].groupby("record_id")["changed_at"].max()
-    day = pd.to_datetime(records["closed_on"], format="%Y-%m-%d", errors="coerce")
-    end_of_day = (day + timedelta(days=1)).dt.tz_localize(
+    end_of_day = _end_of_day(records["closed_on"], calendar)
+    return lookup(records["record_id"], changed).fillna(end_of_day)
+
+
+def _end_of_day(days: pd.Series, calendar: Calendar) -> pd.Series:
+    day = pd.to_datetime(days, format="%Y-%m-%d", errors="coerce")
+    midnight = (day + timedelta(days=1)).dt.tz_localize(
         calendar.zone, ambiguous=True, nonexistent="shift_forward"
     )
-    return lookup(records["record_id"], changed).fillna(as_utc(end_of_day))
+    return as_utc(midnight)
 
 
 def _periods(days: pd.Series, calendar: Calendar) -> pd.Series:
     """Name the period of each day; missing where it is none."""
     dates = pd.to_datetime(days, format="%Y-%m-%d", errors="coerce")
     distinct = dates.dropna().unique()
-    names = [period_of_day(day.date(), calendar.fiscal_year_start) for day in distinct]
+    names = [period_of_day(day.date(), calendar) for day in distinct]
     return lookup(dates, pd.Series(names, index=pd.Index(distinct), dtype="str"))
 
 
@@ -288,7 +234,7 @@ def deal_people(
     """
     named = _named_people(memberships, crosswalk, deals)
     bare = deals[~deals["deal_id"].isin(named["deal_id"])]
-    of_account = bare[["deal_id", "account_id"]].merge(_account_people(people, crosswalk))
+    of_account = bare[["deal_id", "account_id"]].merge(account_people(people, crosswalk))
     active = inside_window(
         of_account.merge(touches, on="person_id"), bare.set_index("deal_id"), window_days
     )
@@ -304,8 +250,8 @@ def _named_people(
     keys = memberships.assign(kind=kind)
     rows = pd.DataFrame(
         {
-            "deal_id": _entity_ids(crosswalk, "deal", keys[["system", "kind", "deal_record_id"]]),
-            "person_id": _entity_ids(
+            "deal_id": entity_ids(crosswalk, "deal", keys[["system", "kind", "deal_record_id"]]),
+            "person_id": entity_ids(
                 crosswalk, "person", keys[["system", "person_kind", "person_record_id"]]
             ),
             "how": memberships["system"].map({"salesforce": "role", "hubspot": "association"}),
@@ -318,16 +264,16 @@ def _named_people(
     )
 
 
-def _account_people(people: pd.DataFrame, crosswalk: pd.DataFrame) -> pd.DataFrame:
+def account_people(people: pd.DataFrame, crosswalk: pd.DataFrame) -> pd.DataFrame:
     """List the people of each account: `account_id`, `person_id`, each pair once."""
     kind = people["system"].map({"salesforce": "account", "hubspot": "company"})
     keys = people.assign(account_kind=kind)
     rows = pd.DataFrame(
         {
-            "account_id": _entity_ids(
+            "account_id": entity_ids(
                 crosswalk, "account", keys[["system", "account_kind", "account_record_id"]]
             ),
-            "person_id": _entity_ids(crosswalk, "person", keys[["system", "kind", "record_id"]]),
+            "person_id": entity_ids(crosswalk, "person", keys[["system", "kind", "record_id"]]),
         }
     )
     return rows.dropna().drop_duplicates()
@@ -344,7 +290,7 @@ def with_lead_dates(
     Missing where nobody on it was ever a lead. Rows and order stay.
     """
     leads = people[(people["system"] == "salesforce") & (people["kind"] == "lead")]
-    person_id = _entity_ids(crosswalk, "person", leads[["system", "kind", "record_id"]])
+    person_id = entity_ids(crosswalk, "person", leads[["system", "kind", "record_id"]])
     first = leads["created_at"].groupby(person_id).min()
     since = deal_people.assign(lead_at=lookup(deal_people["person_id"], first))
     earliest = since.groupby("deal_id")["lead_at"].min()
@@ -376,6 +322,25 @@ def paths(
     inside = inside_window(ordered, credited.set_index("deal_id"), window_days)
     columns = list(PathTouches.to_schema().columns)
     return PathTouches.validate(inside[columns].reset_index(drop=True), lazy=True)
+
+
+def narrowed(
+    paths: DataFrame[PathTouches], deals: DataFrame[Deals], window_days: int | None
+) -> DataFrame[PathTouches]:
+    """Keep the touches of paths that lie in a narrower window; order stays."""
+    inside = inside_window(paths, deals.set_index("deal_id"), window_days)
+    return PathTouches.validate(inside.reset_index(drop=True), lazy=True)
+
+
+def lost_deals(deals: DataFrame[Deals], calendar: Calendar) -> DataFrame[Deals]:
+    """Give the lost deals with an end of their window, so that they have a path.
+
+    That is the end of the close date in the company's zone. It is there to compare with
+    won deals: a lost deal has no credit.
+    """
+    lost = deals[deals["state"] == "lost"].reset_index(drop=True)
+    ended = lost.assign(credited_at=_end_of_day(lost["closed_on"], calendar))
+    return Deals.validate(ended, lazy=True)
 
 
 def inside_window(rows: pd.DataFrame, deals: pd.DataFrame, window_days: int | None) -> pd.DataFrame:

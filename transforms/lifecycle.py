@@ -7,6 +7,7 @@ import pandas as pd
 
 from agreement.frames import (
     Activities,
+    ClockSegments,
     Crosswalk,
     DataFrame,
     Handoffs,
@@ -18,8 +19,7 @@ from agreement.frames import (
     lookup,
 )
 from agreement.policy import Calendar, Definitions, Exclusion, Handoff, HumanTouch, Tier
-
-ACCEPTED, REJECTED = "accepted", "rejected"
+from transforms.handoffs import answered, clock_segments, last_owners, reliefs
 
 
 def mqls(
@@ -78,23 +78,28 @@ def handoffs(
     """List each pass of a person to sales, with the first human act that answered it.
 
     One row per person and cycle, by start and person. Cycles that two contacts of one person live
-    through at the same time are one; an excluded contact and an MQL after `now` give none. The
-    clock starts at the act that the first fitting tier names. The Salesforce record that carries it
-    is the person's survivor, the zone its owner's, else the company's. Lags: `seen_at` is when the
-    person was first in Salesforce, `assigned_at` when a user first owned it, neither before the
-    start. An answer is the last listed status between this cycle's start and the next one's MQL
-    stamp; the status as it stands belongs to the last cycle, and a conversion accepts it.
+    through at the same time are one, of the first contact; an excluded contact and an MQL after
+    `now` give none. The clock starts at the act that the first fitting tier names. The Salesforce
+    record that carries it is the person's survivor. Lags: `seen_at` is when the person was first in
+    Salesforce, `assigned_at` when a human first owned it in either CRM, neither before the start.
+    An answer is the last listed status between this cycle's start and the next one's MQL stamp; the
+    status as it stands belongs to the last cycle, and a conversion accepts it.
     """
     due = mqls[(mqls["mql_at"] <= now) & ~is_excluded(mqls, people, exclusions).notna()]
     passes = _one_per_person(due)
+    passes["handoff_id"] = passes["person_id"] + ":" + passes["cycle"].astype("str")
     acts = _acts_of_people(activities, crosswalk)
     passes = _started(passes, acts, handoff.tiers)
-    passes = passes.merge(_carriers(people, crosswalk), on="person_id", how="left")
-    passes = passes.assign(zone=_zones(passes["owner_id"], users, calendar))
-    passes = _seen_and_assigned(passes, people, crosswalk, users, stage_changes)
-    passes = _touched(passes, acts, handoff.human_touches, now)
-    passes = _answered(passes, people, crosswalk, stage_changes, handoff)
-    passes["handoff_id"] = passes["person_id"] + ":" + passes["cycle"].astype("str")
+    passes = passes.merge(_carriers(crosswalk), on="person_id", how="left")
+    contacts = people[people["system"] == "hubspot"].drop_duplicates("record_id")
+    passes["source"] = lookup(passes["contact_id"], contacts.set_index("record_id")["source"])
+    stops = stopping_acts(acts, handoff.human_touches, now)
+    passes = _touched(passes, stops)
+    segments = clock_segments(passes, people, crosswalk, users, stage_changes, calendar, now)
+    passes = _owned(passes, segments, now)
+    passes["seen_at"] = _seen(passes, people, crosswalk)
+    passes = answered(passes, stops, people, crosswalk, stage_changes, handoff)
+    passes["relief"] = reliefs(passes, people, handoff)
     ordered = passes.sort_values(["started_at", "handoff_id"], ignore_index=True)
     return Handoffs.validate(ordered[list(Handoffs.to_schema().columns)], lazy=True)
 
@@ -119,9 +124,24 @@ def _one_per_person(mqls: pd.DataFrame) -> pd.DataFrame:
     ends = rows["ended_at"].fillna(never).astype("int64")
     open_until = ends.groupby(rows["person_id"]).cummax().groupby(rows["person_id"]).shift()
     is_new = open_until.isna() | (rows["mql_at"].astype("int64") >= open_until)
-    first = rows.loc[is_new, ["person_id", "mql_at"]].reset_index(drop=True)
+    # A cycle that others join ends with the last of them, and runs on while one of them does.
+    joined = (is_new.groupby(rows["person_id"]).cumsum()).astype("int64")
+    last_end = ends.groupby([rows["person_id"], joined]).transform("max")
+    ended_at = as_utc(pd.to_datetime(last_end, unit="us", utc=True)).mask(
+        last_end == never.value // 1000
+    )
+    first = rows.assign(ended_at=ended_at)[is_new].reset_index(drop=True)
     by_person = first.groupby("person_id")
-    return first.assign(cycle=by_person.cumcount() + 1, next_at=by_person["mql_at"].shift(-1))
+    return pd.DataFrame(
+        {
+            "person_id": first["person_id"],
+            "contact_id": first["record_id"],
+            "mql_at": first["mql_at"],
+            "ended_at": first["ended_at"],
+            "cycle": by_person.cumcount() + 1,
+            "next_at": by_person["mql_at"].shift(-1),
+        }
+    )
 
 
 def _acts_of_people(activities: pd.DataFrame, crosswalk: pd.DataFrame) -> pd.DataFrame:
@@ -158,78 +178,43 @@ def _form_starts(passes: pd.DataFrame, acts: pd.DataFrame, tier: Tier) -> pd.Ser
     return as_utc(latest.reindex(passes.index))
 
 
-def _carriers(people: pd.DataFrame, crosswalk: pd.DataFrame) -> pd.DataFrame:
-    """Give the Salesforce record that carries each person's handoffs, and its owner."""
+def _carriers(crosswalk: pd.DataFrame) -> pd.DataFrame:
+    """Give the Salesforce record that carries each person's handoffs."""
     rows = crosswalk[
         (crosswalk["entity"] == "person")
         & (crosswalk["system"] == "salesforce")
         & crosswalk["is_survivor"]
     ]
-    owners = people[["system", "kind", "record_id", "owner_id"]]
-    carriers = rows.merge(owners, on=["system", "kind", "record_id"], how="left")
-    return pd.DataFrame(
-        {
-            "person_id": carriers["entity_id"],
-            "record_kind": carriers["kind"],
-            "record_id": carriers["record_id"],
-            "owner_id": carriers["owner_id"],
-        }
+    return rows[["entity_id", "kind", "record_id"]].set_axis(
+        ["person_id", "record_kind", "record_id"], axis=1
     )
 
 
-def _zones(owner_id: pd.Series, users: pd.DataFrame, calendar: Calendar) -> pd.Series:
-    zones = lookup(owner_id, users.set_index("user_id")["zone"])
-    return zones.fillna(calendar.zone).astype("str")
-
-
-def _seen_and_assigned(
-    passes: pd.DataFrame,
-    people: pd.DataFrame,
-    crosswalk: pd.DataFrame,
-    users: pd.DataFrame,
-    stage_changes: pd.DataFrame,
+def stopping_acts(
+    acts: pd.DataFrame, human_touches: Sequence[HumanTouch], now: datetime
 ) -> pd.DataFrame:
-    records = _person_of(crosswalk, "salesforce")
-    theirs = people[people["system"] == "salesforce"].merge(records, on=["kind", "record_id"])
-    born = theirs.groupby("person_id")["created_at"].min()
-    humans = users.loc[users["is_human"], "user_id"]
-    owners = stage_changes[
-        (stage_changes["system"] == "salesforce") & (stage_changes["field"] == "owner")
-    ]
-    moved = owners["record_id"].unique()
-    changed = owners[owners["value"].isin(humans)].merge(records, on=["kind", "record_id"])
-    # An owner that never changed has owned the record since its creation.
-    steady = theirs[theirs["owner_id"].isin(humans) & ~theirs["record_id"].isin(moved)]
-    owned = pd.concat(
-        [
-            changed[["person_id", "changed_at"]].set_axis(["person_id", "at"], axis=1),
-            steady[["person_id", "created_at"]].set_axis(["person_id", "at"], axis=1),
-        ]
-    )
-    first_owned = owned.groupby("person_id")["at"].min()
-    return passes.assign(
-        seen_at=_not_before(passes["started_at"], lookup(passes["person_id"], born)),
-        assigned_at=_not_before(passes["started_at"], lookup(passes["person_id"], first_owned)),
-    )
+    """List the acts that stop a clock, as far as `now` knows, by time and id.
 
-
-def _not_before(start: pd.Series, at: pd.Series) -> pd.Series:
-    return as_utc(at.mask(at < start, start))
-
-
-def _touched(
-    passes: pd.DataFrame,
-    acts: pd.DataFrame,
-    human_touches: Sequence[HumanTouch],
-    now: datetime,
-) -> pd.DataFrame:
-    """Find the first listed human act at or after each start, as far as `now` knows.
-
-    Of acts at one time the one with the smaller id.
+    `person_id`, `stopped_at`, `evidence_id`, `activity`; `entered_at` is when it was entered.
     """
     stops = pd.concat([_stops(acts, rule) for rule in human_touches], ignore_index=True)
     stops = stops[stops["stopped_at"] <= now]
-    stops = stops.sort_values(["stopped_at", "evidence_id"])
+    return stops.sort_values(["stopped_at", "evidence_id"], ignore_index=True)
+
+
+def _stops(acts: pd.DataFrame, rule: HumanTouch) -> pd.DataFrame:
+    is_listed = acts["activity"] == rule.activity
+    if rule.direction:
+        is_listed &= acts["direction"].isin(rule.direction)
+    if rule.at == "done":
+        is_listed &= acts["is_done"]
+    at = acts["at"] if rule.at == "done" else acts["created_at"]
+    stops = acts.assign(stopped_at=at, entered_at=acts["created_at"])[is_listed]
+    return stops[["person_id", "stopped_at", "evidence_id", "activity", "entered_at"]]
+
+
+def _touched(passes: pd.DataFrame, stops: pd.DataFrame) -> pd.DataFrame:
+    """Find the first listed human act at or after each start; of one time's the smaller id."""
     first = pd.merge_asof(
         passes[["person_id", "started_at"]].reset_index().sort_values("started_at"),
         stops.drop_duplicates(["person_id", "stopped_at"]),
@@ -241,73 +226,23 @@ def _touched(
     return passes.assign(touched_at=as_utc(first["stopped_at"]), evidence_id=first["evidence_id"])
 
 
-def _stops(acts: pd.DataFrame, rule: HumanTouch) -> pd.DataFrame:
-    is_listed = acts["activity"] == rule.activity
-    if rule.direction:
-        is_listed &= acts["direction"].isin(rule.direction)
-    if rule.at == "done":
-        is_listed &= acts["is_done"]
-    at = acts["at"] if rule.at == "done" else acts["created_at"]
-    stops = acts.assign(stopped_at=at)[is_listed]
-    return stops[["person_id", "stopped_at", "evidence_id"]]
-
-
-def _answered(
-    passes: pd.DataFrame,
-    people: pd.DataFrame,
-    crosswalk: pd.DataFrame,
-    stage_changes: pd.DataFrame,
-    handoff: Handoff,
-) -> pd.DataFrame:
-    """Give each handoff sales' answer and, when the no still stands, the reason on the lead.
-
-    A status that somebody set before the start answers nothing. Without a history nobody knows when
-    it was set: then it is the last cycle's answer.
-    """
-    leads = people[people["kind"] == "lead"].merge(
-        _person_of(crosswalk, "salesforce"), on=["kind", "record_id"]
-    )
-    is_status = (stage_changes["kind"] == "lead") & (stage_changes["field"] == "status")
-    changes = stage_changes.loc[is_status, ["record_id", "value", "changed_at"]]
-    changes = changes.merge(leads[["record_id", "person_id"]], on="record_id")
-    changes = changes.assign(answer=_answers(changes["value"], handoff))
-    standing = _standing_answers(passes, leads, changes, handoff)
-    answer = standing["answer"].fillna(_dated_answers(passes, changes)).astype("str")
+def _owned(passes: pd.DataFrame, segments: DataFrame[ClockSegments], now: datetime) -> pd.DataFrame:
+    """Give the owner of then, the zone, and when a human first owned it."""
+    moment = pd.Timestamp(now).as_unit("us")
+    decided_at = passes["touched_at"].fillna(passes["ended_at"]).fillna(moment)
+    then = last_owners(segments, decided_at.set_axis(passes["handoff_id"]))
+    human = segments[segments["is_person"]].drop_duplicates("handoff_id")
+    assigned_at = lookup(passes["handoff_id"], human.set_index("handoff_id")["starts_at"])
     return passes.assign(
-        answer=answer, answer_reason=standing["reject_reason"].where(answer == REJECTED)
+        owner_id=lookup(passes["handoff_id"], then["owner_id"]),
+        zone=lookup(passes["handoff_id"], then["zone"]),
+        assigned_at=as_utc(assigned_at),
     )
 
 
-def _answers(status: pd.Series, handoff: Handoff) -> pd.Series:
-    words = dict.fromkeys(handoff.accept, ACCEPTED) | dict.fromkeys(handoff.reject, REJECTED)
-    return status.map(words).astype("str")
-
-
-def _dated_answers(passes: pd.DataFrame, changes: pd.DataFrame) -> pd.Series:
-    """Find the last answer in the status history between a start and the next MQL stamp."""
-    told = changes.dropna(subset=["answer"])
-    pairs = passes.reset_index().merge(told, on="person_id")
-    ends = pairs["next_at"].isna() | (pairs["changed_at"] < pairs["next_at"])
-    inside = pairs[(pairs["changed_at"] >= pairs["started_at"]) & ends]
-    ordered = inside.sort_values(["index", "changed_at", "answer"], ascending=[True, True, False])
-    last = ordered.drop_duplicates("index", keep="last").set_index("index")
-    return last["answer"].reindex(passes.index)
-
-
-def _standing_answers(
-    passes: pd.DataFrame, leads: pd.DataFrame, changes: pd.DataFrame, handoff: Handoff
-) -> pd.DataFrame:
-    """Read the answer that stands on the leads for each last cycle: a yes on one lead is a yes."""
-    set_at = changes.groupby("record_id")["changed_at"].max()
-    is_converted = leads["converted_to"].notna()
-    answer = _answers(leads["status"], handoff).mask(is_converted, ACCEPTED)
-    told = leads.assign(
-        answer=answer, set_at=lookup(leads["record_id"], set_at).mask(is_converted)
-    ).dropna(subset=["answer"])
-    last = passes[passes["next_at"].isna()].reset_index()
-    pairs = last[["index", "person_id", "started_at"]].merge(
-        told[["person_id", "answer", "reject_reason", "set_at", "created_at"]], on="person_id"
-    )
-    counted = pairs[~(pairs["set_at"] < pairs["started_at"])]
-    first = counted.sort_values(["index", "answer", "created_at", "reject_reason"])
-    return first.drop_duplicates("index").set_index("index").reindex(passes.index)
+def _seen(passes: pd.DataFrame, people: pd.DataFrame, crosswalk: pd.DataFrame) -> pd.Series:
+    """Find when each person was first in Salesforce, not before the start."""
+    records = _person_of(crosswalk, "salesforce")
+    theirs = people[people["system"] == "salesforce"].merge(records, on=["kind", "record_id"])
+    born = lookup(passes["person_id"], theirs.groupby("person_id")["created_at"].min())
+    return as_utc(born.mask(born < passes["started_at"], passes["started_at"]))

@@ -24,6 +24,7 @@ from agreement.frames import (
     empty,
 )
 from agreement.policy import SharedField
+from transforms.value_maps import translated
 
 RecordKind = tuple[str, str]
 
@@ -128,7 +129,14 @@ def rule_of(shared: SharedField) -> str:
     """Name the mapping under which two values are equal: bases of another mapping are none."""
     maps = (sorted(shared.to_salesforce.items()), sorted(shared.to_hubspot.items()))
     places = sorted(f"{kind[0]}.{kind[1]}.{name}" for kind, name in shared.vendor_fields().items())
-    content = repr((shared.name, shared.same, places, maps))
+    parts: tuple[object, ...] = (shared.name, shared.same, places, maps)
+    more = shared.model_dump(
+        mode="json",
+        include={"units", "format_to_salesforce", "format_to_hubspot"},
+        exclude_defaults=True,
+    )
+    # Without any of these the rule is the one of before they were there.
+    content = repr((*parts, sorted(more.items())) if more else parts)
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
@@ -162,8 +170,8 @@ def _merged(rows: pd.DataFrame, shared: SharedField) -> pd.DataFrame:
     key = {side: _comparable(rows[f"{side}_value"], shared) for side in _SIDES}
     base = {side: _comparable(rows[f"{side}_base"], shared) for side in _SIDES}
     sent = {
-        "salesforce": translated(rows["hubspot_value"], shared.to_salesforce),
-        "hubspot": translated(rows["salesforce_value"], shared.to_hubspot),
+        "salesforce": translated(rows["hubspot_value"], shared, "salesforce"),
+        "hubspot": translated(rows["salesforce_value"], shared, "hubspot"),
     }
     is_same = _equal(_comparable(sent["salesforce"], shared), key["salesforce"])
     is_same |= _equal(_comparable(sent["hubspot"], shared), key["hubspot"])
@@ -225,13 +233,6 @@ def _settle_by_decision(verdict: pd.DataFrame, decision: pd.Series) -> None:
         _settle(verdict, is_open & (decision == side), _OTHER[side], "decided")
 
 
-def translated(values: pd.Series, names: Mapping[str, str]) -> pd.Series:
-    """Spell values as the other side does; what the map does not name stays as it is."""
-    if not names:
-        return values
-    return as_text(values.map(lambda value: names.get(value.strip(), value), na_action="ignore"))
-
-
 def _comparable(values: pd.Series, shared: SharedField) -> pd.Series:
     """Write values so that equal ones compare equal; nothing left is missing.
 
@@ -282,9 +283,8 @@ def record_sides(
     after = pd.Series(index=pairs.index, dtype="str")
     field = pd.Series(index=pairs.index, dtype="str")
     for shared in ownership:
-        names = shared.to_hubspot if side == "hubspot" else shared.to_salesforce
         is_field = pairs["field"] == shared.name
-        after[is_field] = translated(pairs.loc[is_field, f"{_OTHER[side]}_value"], names)
+        after[is_field] = translated(pairs.loc[is_field, f"{_OTHER[side]}_value"], shared, side)
         places = {
             kind: name for (where, kind), name in shared.vendor_fields().items() if where == side
         }
@@ -351,6 +351,52 @@ def agreed_bases(
         )[list(Bases.to_schema().columns)].reset_index(drop=True),
         lazy=True,
     )
+
+
+def bases_taken_back(
+    pairs: DataFrame[SharedPairs], restored: DataFrame[Writes], ownership: Sequence[SharedField]
+) -> DataFrame[Bases]:
+    """Give the bases that stand once an undo has put values back: both agree on what it restores.
+
+    So what the undone run carried over has yet to travel, as before that run. Were the base still
+    what the run made of it, the restored value would count as a person's change, and win over what
+    that person typed on the other side. A restored blank ends the base.
+
+    Args:
+        pairs: the linked pairs, as `shared_pairs` gives them.
+        restored: the undo's writes; those to other fields than shared ones are no matter.
+        ownership: the shared fields.
+    """
+    pieces = []
+    for side in _SIDES:
+        sides = record_sides(pairs, side, ownership)
+        places = ["system", "kind", "record_id", "field"]
+        found = sides[places].reset_index(names="pair").merge(restored, on=places)
+        value = found.set_index("pair")["after"]
+        rows = pairs.loc[value.index]
+        pieces.append(
+            rows[PAIR].assign(
+                **{
+                    f"{side}_base": value,
+                    f"{_OTHER[side]}_base": _spelt(rows, value, side, ownership),
+                }
+            )
+        )
+    rules = {shared.name: rule_of(shared) for shared in ownership}
+    bases = pd.concat(pieces).sort_values(PAIR).drop_duplicates(PAIR).reset_index(drop=True)
+    bases = bases.assign(rule=as_text(bases["field"].map(rules)))
+    return Bases.validate(bases[list(Bases.to_schema().columns)], lazy=True)
+
+
+def _spelt(
+    pairs: pd.DataFrame, values: pd.Series, side: str, ownership: Sequence[SharedField]
+) -> pd.Series:
+    """Spell one side's values as the other does."""
+    spelt = pd.Series(index=values.index, dtype="str")
+    for shared in ownership:
+        is_field = pairs["field"] == shared.name
+        spelt[is_field] = translated(values[is_field], shared, _OTHER[side])
+    return spelt
 
 
 def conflicts(merged: DataFrame[Merged]) -> DataFrame[Conflicts]:

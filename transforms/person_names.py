@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 import pandas as pd
+from rapidfuzz.distance import JaroWinkler
+from rapidfuzz.process import cpdist
 
 # Short forms that are no beginning of the long one; those that are need no list.
 _SHORT_FORMS_OF = {
@@ -92,6 +94,30 @@ def are_alike(
     other (an initial, a short form), or both are forms of one name.
     """
     return _same_last(last, other_last) & _same_first(first, other_first)
+
+
+def are_two(
+    first: pd.Series, last: pd.Series, other_first: pd.Series, other_last: pd.Series
+) -> pd.Series:
+    """Tell pairs of plain names that cannot be one human's, however names get written.
+
+    Given names that are neither forms, nor slips, of one name; where one is missing, family names
+    that do not agree; or one Jr. or Sr. and one who is not. A married name is one human's, and so
+    are names that stand in each other's place.
+    """
+    is_swapped = (first == other_last) & (last == other_first)
+    has_first = (first != "") & (other_first != "")
+    likeness = cpdist(first.tolist(), other_first.tolist(), scorer=JaroWinkler.similarity)
+    other_name = has_first & ~_same_first(first, other_first) & (likeness < _A_SLIP)
+    generation, other_generation = (
+        name.str.findall(_GENERATIONS).str.join(" ") for name in (last, other_last)
+    )
+    other_family = ~has_first & ~_same_last(last, other_last)
+    return (other_name & ~is_swapped) | other_family | (generation != other_generation)
+
+
+# Given names at least so alike are one, misspelled; John and Joan are less so.
+_A_SLIP = 0.88
 
 
 def _same_first(left: pd.Series, right: pd.Series) -> pd.Series:

@@ -7,6 +7,7 @@ or deal; a `sum` field to its survivor in each system and 0 to the others, so th
 are right. A converted lead gets nothing, its contact does.
 """
 
+import hashlib
 from collections.abc import Collection, Mapping
 
 import numpy as np
@@ -29,6 +30,7 @@ from agreement.frames import (
 )
 from agreement.money import amount_texts, minor_digits
 from agreement.policy import Agreement
+from agreement.privacy import MARK
 from agreement.written_fields import Entity, fields_of, vendor_name
 
 RecordKind = tuple[str, str]
@@ -52,7 +54,8 @@ def write_plan(
         prefix: of our fields in both CRMs.
 
     One row per record and field, sorted by system, kind, record and field. A blank desired value
-    clears the field. Applying the writes and planning again gives none.
+    clears the field. Applying the writes and planning again gives none. What is kept of forgotten
+    people has no record in a CRM, and no write.
     """
     pieces = [
         _differences(key, desired[key], current[key], prefix)
@@ -62,6 +65,7 @@ def write_plan(
     if not pieces:
         return Writes.validate(empty(Writes), lazy=True)
     writes = pd.concat(pieces, ignore_index=True)
+    writes = writes[~writes["record_id"].str.contains(MARK, regex=False)]
     order = ["system", "kind", "record_id", "field"]
     return Writes.validate(writes.sort_values(order, ignore_index=True), lazy=True)
 
@@ -207,6 +211,27 @@ def desired_person(
     records = _with_partner(records)
     table = records.join(known, on="entity_id")
     return _by_kind("person", table, agreement.name)
+
+
+def desired_handoffs(
+    crosswalk: DataFrame[Crosswalk], people: DataFrame[People], status: DataFrame[HandoffStatus]
+) -> Desired:
+    """Say what every record of the people in `status` should carry about their latest handoff.
+
+    Only those fields, in the same words as `desired_person`: what a watch writes between nights.
+    """
+    records = _records(crosswalk, "person")
+    converted = people.loc[people["converted_to"].notna(), ["system", "kind", "record_id"]]
+    latest = _latest_handoff(status)
+    table = _without(records, converted).join(latest, on="entity_id", how="inner")
+    shaped = pd.DataFrame({"record_id": as_text(table["record_id"])})
+    for name in latest.columns:
+        shaped[name] = as_text(table[name])
+    shaped = shaped.set_axis(table.index)
+    return {
+        (str(system), str(kind)): shaped.loc[rows.index].reset_index(drop=True)
+        for (system, kind), rows in table.groupby(["system", "kind"])
+    }
 
 
 def _span(touches: pd.DataFrame, key: str, zone: str) -> pd.DataFrame:
@@ -357,7 +382,7 @@ def desired_account(
     known = _credit_by_team(shared, deals, digits)
     counts = at_account.groupby("account_id")["person_id"].nunique()
     known = known.join(_whole(counts).rename("people_known"), how="outer")
-    reached = touches.merge(at_account, on="person_id")
+    reached = touches.drop(columns="account_id").merge(at_account, on="person_id")
     last = _span(reached, "account_id", agreement.calendar.zone)["last_touch_on"]
     known = known.join(last, how="outer")
     table = _records(crosswalk, "account").join(known, on="entity_id")
@@ -469,10 +494,14 @@ def _by_kind(entity: Entity, table: pd.DataFrame, agreement_version: str) -> Des
 
 
 def _explanation_ids(shaped: pd.DataFrame, agreement_version: str) -> pd.Series:
-    """Derive an id from a record's content and the agreement's version: same numbers, same id."""
-    content = shaped.assign(version=agreement_version).fillna("")
-    hashes = pd.util.hash_pandas_object(content, index=False)
-    return as_text([f"tx-{value:016x}" for value in hashes.tolist()])
+    """Derive an id from a record's content and the agreement's version: same numbers, same id.
+
+    By a hash whose definition no library's next release changes: else an update would write every
+    record anew.
+    """
+    content = shaped.assign(version=agreement_version).fillna("").to_numpy(dtype=object)
+    texts = ("\x1f".join(row).encode() for row in content.tolist())
+    return as_text([f"tx-{hashlib.blake2b(text, digest_size=8).hexdigest()}" for text in texts])
 
 
 def _wide(frame: pd.DataFrame, by: str, column: str, amount: str) -> pd.DataFrame:

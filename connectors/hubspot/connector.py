@@ -3,20 +3,22 @@
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Self
+from typing import Any, Self
 
 from pydantic import SecretStr
 
 from agreement.errors import NotGranted, VendorRejected
-from agreement.records import Batch, Change, FieldInfo, Outcome, Record, Window
+from agreement.records import Batch, Change, FieldInfo, Outcome, Record, Window, field_of
 from connectors.hubspot import special
 from connectors.hubspot.answers import SYSTEM
 from connectors.hubspot.client import Client
 from connectors.hubspot.paths import OBJECTS, SPECIAL, Paths
 from connectors.hubspot.read import Objects, Wanted
+from connectors.hubspot.scopes import is_granted
+from connectors.hubspot.subscriptions import OPT_OUT, may_unsubscribe, update_with_opt_outs
 from connectors.hubspot.values import Reader, field_info, known
 from connectors.hubspot.write import BATCH, Writer, create_properties
 from connectors.settings import Settings
@@ -127,6 +129,15 @@ class HubSpot:
             tuple(told.get("additionalCurrencies") or ()),
         )
 
+    def is_granted(self, scope: str) -> bool | None:
+        """Tell whether the token has one of `scopes.SCOPES`; None where HubSpot does not tell."""
+        return is_granted(self._client, self._paths, scope)
+
+    @property
+    def quota(self) -> tuple[int, int] | None:
+        """Give the day's requests that are left and how many there are; None while untold."""
+        return self._client.road.budget.quota
+
     def describe(self, kind: str) -> Mapping[str, FieldInfo] | None:
         """Give an object's properties by name, or None when this token or portal does not have it.
 
@@ -142,6 +153,15 @@ class HubSpot:
             self._described[kind] = self._ask_properties(kind)
         return self._described[kind]
 
+    def told(self, kind: str, fields: Collection[str]) -> Mapping[str, Any]:
+        """Give what `recall` takes: what HubSpot says of these fields, as plain values."""
+        described = self.describe(kind) or {}
+        return {name: asdict(described[name]) for name in fields if name in described}
+
+    def recall(self, kind: str, told: Mapping[str, Any]) -> None:
+        """Take an object to be as it was told, so that it need not be asked."""
+        self._described[kind] = {name: field_of(values) for name, values in told.items()}
+
     def _ask_properties(self, kind: str) -> Mapping[str, FieldInfo] | None:
         try:
             told = self._client.get(self._paths.properties(kind), what=kind)
@@ -149,6 +169,21 @@ class HubSpot:
             return None
         settled = OBJECTS[kind].settled
         return {raw["name"]: field_info(raw, settled) for raw in told["results"]}
+
+    def learn_opt_outs(self) -> bool:
+        """Ask whether contacts can be opted out of all e-mail; from then on `describe` says so.
+
+        One request, and none when the answer is known.
+        """
+        described = self._readable("contact")
+        known = described.get(OPT_OUT)
+        if known is None or known.is_writable:
+            return known is not None
+        if not may_unsubscribe(self._client, self._paths):
+            return False
+        writable = replace(known, is_writable=True, is_calculated=False)
+        self._described["contact"] = {**described, OPT_OUT: writable}
+        return True
 
     def pull(
         self,
@@ -227,6 +262,8 @@ class HubSpot:
     def update(self, kind: str, changes: Sequence[Change]) -> Iterator[Sequence[Outcome]]:
         """Set values by record id; yield one outcome per change, in any order.
 
+        An opt-out goes the way that HubSpot has for it.
+
         Raises:
             BadTable: two changes are for one record.
         """
@@ -237,7 +274,15 @@ class HubSpot:
             self._readable(kind),
             lambda record_ids, reader: self._objects.given(kind, record_ids, reader),
         )
-        return writer.update(changes)
+        if kind != "contact" or not any(OPT_OUT in change.values for change in changes):
+            return writer.update(changes)
+        return update_with_opt_outs(
+            self._client,
+            self._paths,
+            changes,
+            lambda record_ids: self.read_back(kind, record_ids, ["email"]),
+            writer.update,
+        )
 
     def create_fields(self, kind: str, fields: Sequence[FieldInfo]) -> None:
         """Create properties in a group named Tandem; one that is there stays as it is."""

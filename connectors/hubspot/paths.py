@@ -33,6 +33,7 @@ RELEASES: Mapping[str, str] = MappingProxyType(
         "event_participation": "v3",
         "campaign": "v3",
         "account": "v3",
+        "preference": "v4",
     }
 )
 
@@ -59,6 +60,10 @@ _SHAPES: Mapping[str, tuple[str, str | None]] = MappingProxyType(
             "/marketing/marketing-events/{release}/participations/{object}/breakdown",
         ),
         "campaign": ("/marketing/{release}/campaigns", "/marketing/campaigns/{release}"),
+        "preference": (
+            "/communication-preferences/{release}/statuses/{object}/unsubscribe-all",
+            "/communication-preferences/{release}/statuses/{object}/unsubscribe-all",
+        ),
         "account": ("/account-info/{release}/details", "/account-info/{release}/details"),
     }
 )
@@ -129,6 +134,8 @@ SPECIAL: Mapping[str, Mapping[str, FieldKind]] = MappingProxyType(
             "campaign_id": "string",
             "url": "string",
             "is_filtered": "boolean",
+            "sent_at": "datetime",
+            "user_agent": "string",
         },
         "deal_stage": {
             "pipeline_id": "string",

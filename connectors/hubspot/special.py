@@ -233,6 +233,8 @@ def _email_event(raw: RawRecord) -> Record:
         campaign_id=raw.get("emailCampaignId"),
         url=raw.get("url"),
         is_filtered=bool(raw.get("filteredEvent")),
+        sent_at=(raw.get("sentBy") or {}).get("created"),
+        user_agent=raw.get("userAgent"),
     )
 
 

@@ -1,12 +1,13 @@
 """Salesforce behind its official client: describe, pull, read back, update, create fields."""
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from agreement.records import Batch, Change, FieldInfo, Outcome, Record, Window
-from connectors.salesforce import provision, read
+from connectors.salesforce import permissions, provision, read
 from connectors.salesforce.answers import SYSTEM
 from connectors.salesforce.bulk import Jobs
 from connectors.salesforce.connection import Connection
@@ -92,6 +93,18 @@ class Salesforce:
         """Give the id of the user behind the token; None when the org does not tell."""
         return self._connection.user_id()
 
+    def rights(self) -> permissions.Rights:
+        """Say what the integration user may do, as far as the org tells."""
+        return permissions.read_rights(self._connection, self.integration_user_id)
+
+    def rules(self) -> permissions.Rules:
+        """Give the org's rules and triggers that run when a record is written."""
+        return permissions.read_rules(self._connection)
+
+    def org(self) -> permissions.Org:
+        """Give the org's zone and currencies."""
+        return permissions.read_org(self._connection)
+
     def allow(self, share: Decimal, reserve: Decimal) -> None:
         """Use at most a share of the org's daily quota, and leave the reserve to other apps."""
         self._connection.road.budget.agree(share, reserve)
@@ -103,6 +116,14 @@ class Salesforce:
         """
         found = self._schema.find(kind)
         return found.fields if found else None
+
+    def told(self, kind: str, fields: Collection[str]) -> Mapping[str, Any]:
+        """Give what `recall` takes: what the org says of these fields, as plain values."""
+        return self._schema.told(kind, fields)
+
+    def recall(self, kind: str, told: Mapping[str, Any]) -> None:
+        """Take an object to be as it was told, so that it need not be asked."""
+        self._schema.recall(kind, told)
 
     def pull(
         self,

@@ -30,14 +30,15 @@ class Jobs:
     """When jobs are used, and how patiently they are awaited.
 
     Each look at a job is a request of the daily limit, so looks grow apart, from
-    `first_look_seconds` to `last_look_seconds`.
+    `first_look_seconds` to `last_look_seconds`: fourteen of them, which make twenty requests with
+    the job's other six, see a job of six minutes end, at most a minute late.
     """
 
     above_rows: int = 20_000
     page_rows: int = 50_000
     write_above: int = 2_000
     first_look_seconds: float = 1.0
-    last_look_seconds: float = 10.0
+    last_look_seconds: float = 60.0
     patience_seconds: float = 7_200.0
     sleep: Callable[[float], None] = time.sleep
 

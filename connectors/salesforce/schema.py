@@ -1,16 +1,20 @@
 """Which objects there are to read, and what an org says about each: asked once per run."""
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
+from typing import Any
 
 from agreement.errors import AccessError, VendorRejected
-from agreement.records import FieldInfo, RawRecord
+from agreement.records import FieldInfo, RawRecord, field_of
 from connectors.salesforce.answers import NO_RIGHT, has_code
 from connectors.salesforce.connection import Connection
 from connectors.salesforce.rows import MARKS, Layout
 from connectors.salesforce.values import KINDS, field_info
+
+# Fields that queries name unasked.
+_ALWAYS = ("Id", "SystemModstamp", "CreatedDate", *MARKS)
 
 SOBJECTS: Mapping[str, str] = MappingProxyType(
     {
@@ -101,6 +105,23 @@ class Schema:
                 "Grant the integration user read on the object, or switch the feature on",
             )
         return found
+
+    def told(self, kind: str, fields: Collection[str]) -> dict[str, Any]:
+        """Give what `recall` takes: these fields and those that every query needs."""
+        found = self.find(kind)
+        if found is None:
+            return {}
+        names = [name for name in found.fields if name in {*fields, *_ALWAYS}]
+        return {
+            "fields": {name: asdict(found.fields[name]) for name in names},
+            "types": {name: found.types[name] for name in names},
+        }
+
+    def recall(self, kind: str, told: Mapping[str, Any]) -> None:
+        """Take an object to be as it was told, so that it need not be asked."""
+        fields = {name: field_of(values) for name, values in told["fields"].items()}
+        with self._lock:
+            self._known[kind] = SObject(SOBJECTS[kind], fields, told["types"])
 
     def forget(self, kind: str) -> None:
         """Ask again next time: the object's fields have changed."""

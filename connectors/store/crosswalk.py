@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, insert, or_, select, update
 
 from agreement.frames import Crosswalk, DataFrame
 from connectors.store.columns import types_of
@@ -45,16 +45,18 @@ def save_crosswalk(
     return max(len(ended), len(begun))
 
 
-def read_crosswalk(connection: Connection) -> DataFrame[Crosswalk]:
-    """Give the links that stand, by system, kind and record id."""
-    links: pd.DataFrame = fetch_frame(connection, _standing(), _TYPES)
+def read_crosswalk(connection: Connection, at: datetime | None = None) -> DataFrame[Crosswalk]:
+    """Give the links that stand, or that stood at a moment, by system, kind and record id.
+
+    Of a moment at which a link ended and another began, the one that began.
+    """
+    links: pd.DataFrame = fetch_frame(connection, _standing(at=at), _TYPES)
     return Crosswalk.validate(links, lazy=True)
 
 
-def _standing(*more: ColumnElement[Any]) -> Select[Any]:
+def _standing(*more: ColumnElement[Any], at: datetime | None = None) -> Select[Any]:
     c = crosswalk.c
-    return (
-        select(*more, *(c[name] for name in _TYPES))
-        .where(c.until.is_(None))
-        .order_by(c.system, c.kind, c.record_id)
-    )
+    query = select(*more, *(c[name] for name in _TYPES)).order_by(c.system, c.kind, c.record_id)
+    if at is None:
+        return query.where(c.until.is_(None))
+    return query.where(c.seen_at <= at, or_(c.until.is_(None), c.until > at))

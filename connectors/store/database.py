@@ -28,7 +28,7 @@ def open_database(url: str) -> Engine:
     Raises:
         BadInput: the URL names no database that can be opened, or one of a newer Tandem.
     """
-    engine = _engine(_checked(url))
+    engine = _engine(checked_url(url))
     try:
         if _schema_of(engine) != SCHEMA:
             _migrate(engine)
@@ -58,7 +58,12 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def _checked(url: str) -> URL:
+def checked_url(url: str) -> URL:
+    """Read a database URL.
+
+    Raises:
+        BadInput: it names neither a SQLite file nor a PostgreSQL database.
+    """
     try:
         parsed = make_url(url)
     except ArgumentError:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Table, delete, insert, select
 from agreement import frames
 from connectors.store.columns import types_of
 from connectors.store.rows import chunks, fetch_frame, row_hashes, rows_of
-from connectors.store.tables import credit, handoff, touch
+from connectors.store.tables import bridge, credit, deal, deal_person, handoff, set_aside, touch
 
 _CHUNK = 500
 
@@ -17,7 +17,11 @@ MEASURES: Mapping[str, tuple[Table, type[frames.Table]]] = MappingProxyType(
     {
         "handoff": (handoff, frames.HandoffStatus),
         "touch": (touch, frames.Touches),
+        "set_aside": (set_aside, frames.SetAside),
+        "deal": (deal, frames.Deals),
+        "deal_person": (deal_person, frames.DealPeople),
         "credit": (credit, frames.Credits),
+        "bridge": (bridge, frames.Bridge),
     }
 )
 

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     and_,
     bindparam,
+    delete,
     func,
     insert,
     inspect,
@@ -32,9 +33,10 @@ from sqlalchemy import (
 )
 
 from agreement.frames import as_text
+from agreement.privacy import KEPT, MARK
 from connectors.store.columns import TEXT, UTC_MICROSECONDS, Instant, json_text
 from connectors.store.rows import chunks, empty_frame, fetch_frame
-from connectors.store.tables import mirror_field, mirror_version
+from connectors.store.tables import field_history, mirror_field, mirror_version
 
 _CHUNK = 500
 
@@ -285,6 +287,7 @@ class Merger:
             self._connection.execute(update(table).where(table.c._record_id.in_(ids)).values(lost))
             if is_erased:
                 self._erase_versions(ids)
+                self._erase_history(ids)
             versions = [self._version(row) for row in self._rows(ids)]
             self._connection.execute(insert(mirror_version), versions)
 
@@ -298,6 +301,18 @@ class Merger:
                 known.record_id.in_(record_ids),
             )
             .values(state=json_text({"erased_at": self._at}))
+        )
+
+    def _erase_history(self, record_ids: Sequence[str]) -> None:
+        known = field_history.c
+        kept = KEPT.get((self._mirror.system, self._mirror.kind), frozenset())
+        self._connection.execute(
+            delete(field_history).where(
+                known.system == self._mirror.system,
+                known.kind == self._mirror.kind,
+                known.record_id.in_(record_ids),
+                known.field.not_in(kept),
+            )
         )
 
 
@@ -320,7 +335,12 @@ def unseen_ids(connection: Connection, mirror: Mirror, first_pull_id: int) -> li
 
 def _is_unseen(table: Table, first_pull_id: int) -> ColumnElement[bool]:
     is_earlier = or_(table.c._pull_id.is_(None), table.c._pull_id < first_pull_id)
-    return and_(is_earlier, table.c._is_deleted.is_(False))
+    return and_(is_earlier, table.c._is_deleted.is_(False), _is_the_vendors(table))
+
+
+def _is_the_vendors(table: Table) -> ColumnElement[bool]:
+    """Leave out what is kept of forgotten people, whom the vendor is not asked about."""
+    return ~table.c._record_id.contains(MARK, autoescape=True)
 
 
 def _count(connection: Connection, mirror: Mirror, condition: ColumnElement[bool]) -> int:
@@ -333,7 +353,8 @@ def live_ids(connection: Connection, mirror: Mirror) -> list[str]:
     table = mirror.table
     if not mirror.columns:
         return []
-    query = select(table.c._record_id).where(table.c._is_deleted.is_(False))
+    is_live = table.c._is_deleted.is_(False)
+    query = select(table.c._record_id).where(is_live, _is_the_vendors(table))
     return list(connection.scalars(query.order_by(table.c._record_id)))
 
 
@@ -343,7 +364,10 @@ def archived_ids(connection: Connection, mirror: Mirror) -> list[str]:
     if not mirror.columns:
         return []
     query = select(table.c._record_id).where(
-        table.c._is_deleted.is_(True), table.c._merged_into.is_(None), table.c._gone_at.is_(None)
+        table.c._is_deleted.is_(True),
+        table.c._merged_into.is_(None),
+        table.c._gone_at.is_(None),
+        _is_the_vendors(table),
     )
     return list(connection.scalars(query.order_by(table.c._record_id)))
 
@@ -363,7 +387,10 @@ def count_live(
     table = mirror.table
     if not mirror.columns:
         return 0, None
-    conditions: list[ColumnElement[bool]] = [table.c._is_deleted.is_(False)]
+    conditions: list[ColumnElement[bool]] = [
+        table.c._is_deleted.is_(False),
+        _is_the_vendors(table),
+    ]
     if until is not None:
         conditions.append(or_(table.c._created_at.is_(None), table.c._created_at <= until))
     query = select(func.count(), func.min(table.c._created_at)).where(*conditions)

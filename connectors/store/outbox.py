@@ -264,7 +264,7 @@ def settle_by_reading(
     """Settle lost answers by what the records hold; give how many had arrived.
 
     A write that did not arrive becomes stale, or waits to be sent again when its plan is still the
-    present one. What was found is in the mirror.
+    present one; not where people changed the field meanwhile. What was found is in the mirror.
     """
     held = {record.record_id: record.values for record in found}  # noqa: PD011
     answers = [(row.key, *_verdict(row, held.get(row.record_id), is_sent_again)) for row in rows]
@@ -279,12 +279,18 @@ def settle_by_reading(
 
 
 def _verdict(row: OutboxRow, held: Values | None, is_sent_again: bool) -> tuple[str, str]:
+    """Judge by each value alone: a write arrives whole, and people may have changed some since."""
+    lost = "the answer was lost; the record was read and"
     if held is None:
         return "stale", "the answer was lost, and the record is gone"
-    if all(held.get(field) == value for field, value in row.after.items()):
-        return "confirmed", "the answer was lost; the record was read and holds the values"
-    state = "planned" if is_sent_again else "stale"
-    return state, "the answer was lost; the record was read and lacks the values"
+    there = [field for field, value in row.after.items() if held.get(field) == value]
+    if len(there) == len(row.after):
+        return "confirmed", f"{lost} holds the values"
+    if there:
+        return "confirmed", f"{lost} holds some of the values, the others changed since"
+    is_as_seen = all(held.get(field) == value for field, value in row.before.items())
+    state = "planned" if is_sent_again and (is_as_seen or not row.is_shared) else "stale"
+    return state, f"{lost} lacks the values"
 
 
 def _answer(connection: Connection, answers: Sequence[tuple[str, str, str]], at: datetime) -> None:

@@ -8,8 +8,6 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from agreement.errors import AgreementError
-from agreement.frames import Alerts, DataFrame
-from connectors.store.rows import insert_new, rows_of
 from connectors.store.tables import agreement_version, alert, posting, run
 
 
@@ -159,6 +157,14 @@ def keep_agreement(
     _add_later_holidays(connection, version, kept.holidays, holidays)
 
 
+def agreement_digest(connection: Connection, version: str) -> str | None:
+    """Give the hash of an agreement version as it was first used; None before that."""
+    digest: str | None = connection.scalar(
+        select(agreement_version.c.digest).where(agreement_version.c.version == version)
+    )
+    return digest
+
+
 def _add_later_holidays(
     connection: Connection, version: str, kept: Sequence[str], holidays: Sequence[date]
 ) -> None:
@@ -184,47 +190,3 @@ def agreement_holidays(connection: Connection, version: str) -> tuple[date, ...]
         select(agreement_version.c.holidays).where(agreement_version.c.version == version)
     )
     return tuple(date.fromisoformat(day) for day in kept or ())
-
-
-# Alerts -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class AlertRow:
-    """One stored message."""
-
-    alert_key: str
-    about_id: str
-    state: str
-    owner_id: str | None
-    text: str
-
-
-_ALERT_COLUMNS = [alert.c[name] for name in AlertRow.__dataclass_fields__]
-
-
-def alerts_said(connection: Connection) -> frozenset[str]:
-    """Give the keys of every message that was ever stored, sent or not."""
-    return frozenset(connection.scalars(select(alert.c.alert_key)))
-
-
-def store_alerts(connection: Connection, run_id: str, due: DataFrame[Alerts], at: datetime) -> None:
-    """Store messages before they are sent; one that is stored already stays as it is."""
-    rows = [{**row, "run_id": run_id, "stored_at": at} for row in rows_of(due)]
-    if rows:
-        connection.execute(insert_new(connection, alert), rows)
-
-
-def unsent_alerts(connection: Connection) -> list[AlertRow]:
-    """List messages that were stored and not sent, the oldest first."""
-    query = (
-        select(*_ALERT_COLUMNS)
-        .where(alert.c.sent_at.is_(None))
-        .order_by(alert.c.stored_at, alert.c.alert_key)
-    )
-    return [AlertRow(*row) for row in connection.execute(query)]
-
-
-def mark_alert_sent(connection: Connection, alert_key: str, at: datetime) -> None:
-    """Note that a message has arrived."""
-    connection.execute(update(alert).where(alert.c.alert_key == alert_key).values(sent_at=at))

@@ -113,8 +113,8 @@ def decide_conflict(
 
 
 def read_decisions(connection: Connection) -> pd.DataFrame:
-    """Give people's choices: the pair, `field`, both values as they were, and `decision`."""
-    names = [*_PAIR, "hubspot_value", "salesforce_value", "decision"]
+    """Give people's choices: conflict, pair, `field`, both values as they were, `decision`."""
+    names = ["conflict_id", *_PAIR, "hubspot_value", "salesforce_value", "decision"]
     query = (
         select(*(conflict.c[name] for name in names))
         .where(conflict.c.decision.is_not(None))

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, insert, select, update
 from agreement.records import Batch, HistoryEntry, Record
 from connectors.store.columns import UTC_MICROSECONDS
 from connectors.store.database import writing
+from connectors.store.forgetting import forget_successors
 from connectors.store.mirror import (
     Merger,
     Mirror,
@@ -33,6 +34,7 @@ from connectors.store.reading import (
 from connectors.store.rows import chunks, fetch_frame, insert_new, upsert
 from connectors.store.spool import Spool
 from connectors.store.tables import association, field_history, pull, watermark
+from connectors.store.tombstones import load_tombstones, successors, without_forgotten
 
 _CHUNK = 500
 _FULL = "full"
@@ -136,7 +138,12 @@ def _save(
 def _merge(connection: Connection, pulled: Pulled, spool: Spool, merger: Merger) -> tuple[int, int]:
     """Merge all batches; give how many records came, and how many of them changed."""
     rows = changed = 0
-    for batch in spool.batches():
+    stones = load_tombstones(connection)
+    for came in spool.batches():
+        if further := successors(stones, pulled.system, pulled.kind, came):
+            forget_successors(connection, further, pulled.seen_at)
+            stones = load_tombstones(connection)
+        batch = without_forgotten(stones, pulled.system, pulled.kind, came)
         seen, different = merger.merge(map(_state, batch.records))
         rows, changed = rows + seen, changed + different
         _save_history(connection, pulled, batch.history)

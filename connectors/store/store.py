@@ -4,25 +4,40 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from datetime import date, datetime
 from types import MappingProxyType
-from typing import Self
+from typing import Any, Self
 
 import pandas as pd
 from sqlalchemy import Engine
 
 from agreement.frames import (
+    AlertPlaces,
     Alerts,
     Bases,
     Conflicts,
+    CreditBasis,
+    CreditLines,
+    Credits,
     Crosswalk,
     DataFrame,
     Holds,
+    MatchDecisions,
+    Messages,
+    PendingAlerts,
     Postings,
+    Reviews,
     RewardCredits,
     Writes,
 )
+from agreement.pairs import Place
 from agreement.records import Batch, Outcome, Record
 from connectors.store import (
+    alerts,
+    credits,
     crosswalk,
+    descriptions,
+    forgetting,
+    health,
+    identity,
     lock,
     measures,
     mirror,
@@ -33,7 +48,11 @@ from connectors.store import (
     snapshots,
 )
 from connectors.store import shared as sharing
+from connectors.store.alerts import AlertRow, MessageRow
 from connectors.store.database import open_database, reading, writing
+from connectors.store.forgetting import Forgotten
+from connectors.store.health import Health, Sample
+from connectors.store.identity import Decided, Decision
 from connectors.store.outbox import OutboxRow, PlanRow, Refusal, Written
 from connectors.store.periods import Act, Closed, Found
 from connectors.store.reading import (
@@ -44,7 +63,7 @@ from connectors.store.reading import (
     read_progress,
     read_reread,
 )
-from connectors.store.runs import AlertRow, RunRow
+from connectors.store.runs import RunRow
 from connectors.store.snapshots import Further, PullCount
 from connectors.store.spool import Spool
 
@@ -87,7 +106,30 @@ class Store:
             run_id = runs.open_run_id(connection)
         return f"run {run_id}" if run_id else "another run, which is just starting or ending,"
 
+    # People who were forgotten
+
+    def forget(self, who: str, *, at: datetime | None) -> Forgotten | None:
+        """Erase a person, or with `at` missing only count what would go; None for one unknown.
+
+        `who` is our id of the person, or SYSTEM/KIND/ID of one of their records.
+        """
+        return forgetting.forget(self._engine, who, at)
+
+    def compact(self) -> None:
+        """Rewrite the database, so that its file holds nothing that was erased."""
+        forgetting.compact(self._engine)
+
     # Runs, agreement, alerts
+
+    def health(self) -> Health:
+        """Count what waits, and find the last good night."""
+        with reading(self._engine) as connection:
+            return health.health(connection)
+
+    def written_sample(self, seed: str, count: int) -> Sample:
+        """Choose confirmed writes by lot; give what their records' own fields hold by us."""
+        with reading(self._engine) as connection:
+            return health.written_sample(connection, seed, count)
 
     def start_run(self, *, as_of: datetime, agreement_version: str, started_at: datetime) -> str:
         """Note that a run starts; give its id. Runs that dead processes left open are `crashed`."""
@@ -133,6 +175,11 @@ class Store:
         with writing(self._engine) as connection:
             runs.keep_agreement(connection, version, digest, effective, content, holidays)
 
+    def agreement_digest(self, version: str) -> str | None:
+        """Give the hash of an agreement version as it was first used; None before that."""
+        with reading(self._engine) as connection:
+            return runs.agreement_digest(connection, version)
+
     def last_applied_as_of(self) -> datetime | None:
         """Give the latest moment whose night was applied to its end; None before the first."""
         with reading(self._engine) as connection:
@@ -144,24 +191,81 @@ class Store:
             return runs.agreement_holidays(connection, version)
 
     def alerts_said(self) -> frozenset[str]:
-        """Give the keys of every message that was ever stored."""
+        """Give the keys of every alert that was ever stored."""
         with reading(self._engine) as connection:
-            return runs.alerts_said(connection)
+            return alerts.alerts_said(connection)
 
     def store_alerts(self, run_id: str, due: DataFrame[Alerts], *, at: datetime) -> None:
-        """Store messages before they are sent; a known key stays as it is."""
+        """Store alerts before they are sent; a known key stays as it is."""
         with writing(self._engine) as connection:
-            runs.store_alerts(connection, run_id, due, at)
+            alerts.store_alerts(connection, run_id, due, at)
 
-    def unsent_alerts(self) -> list[AlertRow]:
-        """List messages that were stored and not sent, the oldest first."""
+    def pending_alerts(self) -> DataFrame[PendingAlerts]:
+        """Give what is stored, in no message and not overtaken."""
         with reading(self._engine) as connection:
-            return runs.unsent_alerts(connection)
+            return alerts.pending_alerts(connection)
 
-    def mark_alert_sent(self, alert_key: str, *, at: datetime) -> None:
-        """Note that a message has arrived."""
+    def messages_by_week(self) -> dict[tuple[str, str], int]:
+        """Count the messages of each receiver and week."""
+        with reading(self._engine) as connection:
+            return alerts.messages_by_week(connection)
+
+    def store_messages(
+        self,
+        run_id: str,
+        made: DataFrame[Messages],
+        routes: Sequence[str],
+        places: DataFrame[AlertPlaces],
+        *,
+        at: datetime,
+    ) -> None:
+        """Store messages (`routes`: one name each) with what is in them, and what was overtaken."""
         with writing(self._engine) as connection:
-            runs.mark_alert_sent(connection, alert_key, at)
+            alerts.store_messages(connection, run_id, made, routes, places, at)
+
+    def store_notice(
+        self, run_id: str, key: str, route: str, week: str, text: str, *, at: datetime
+    ) -> None:
+        """Store a message to ops that is about no clock; a known key stays as it is."""
+        with writing(self._engine) as connection:
+            alerts.store_notice(connection, run_id, key, route, week, text, at)
+
+    def unsent_messages(self) -> list[MessageRow]:
+        """List messages that were stored and have not arrived, the oldest first."""
+        with reading(self._engine) as connection:
+            return alerts.unsent_messages(connection)
+
+    def mark_message_sent(self, message_key: str, *, at: datetime) -> list[AlertRow]:
+        """Note that a message has arrived; give the alerts that were in it."""
+        with writing(self._engine) as connection:
+            return alerts.mark_message_sent(connection, message_key, at)
+
+    def mark_message_failed(self, message_key: str, *, fault: str) -> None:
+        """Note why a try to send failed; the message goes on waiting."""
+        with writing(self._engine) as connection:
+            alerts.mark_message_failed(connection, message_key, fault)
+
+    def list_alerts(self, *, is_all: bool = False) -> list[AlertRow]:
+        """List alerts that nobody took note of, or all, the newest first."""
+        with reading(self._engine) as connection:
+            return alerts.list_alerts(connection, is_all=is_all)
+
+    def acknowledge(self, alert_key: str, *, by: str, at: datetime) -> bool:
+        """Note who took note of an alert; false when there is none such."""
+        with writing(self._engine) as connection:
+            return alerts.acknowledge(connection, alert_key, by, at)
+
+    def save_description(
+        self, system: str, kind: str, content: Mapping[str, Any], *, at: datetime
+    ) -> None:
+        """Keep what a CRM says of an object, in place of what it said before."""
+        with writing(self._engine) as connection:
+            descriptions.save_description(connection, system, kind, content, at)
+
+    def descriptions(self, system: str, *, since: datetime) -> dict[str, Mapping[str, Any]]:
+        """Give what a CRM said of its objects since a moment, per kind."""
+        with reading(self._engine) as connection:
+            return descriptions.descriptions(connection, system, since)
 
     # What the vendors hold
 
@@ -295,26 +399,105 @@ class Store:
 
     # Who is who, and the measures
 
-    def crosswalk(self) -> DataFrame[Crosswalk]:
-        """Give the links that stand, by system, kind and record id."""
+    def crosswalk(self, at: datetime | None = None) -> DataFrame[Crosswalk]:
+        """Give the links that stand, or that stood at a moment, by system, kind and record id."""
         with reading(self._engine) as connection:
-            return crosswalk.read_crosswalk(connection)
+            return crosswalk.read_crosswalk(connection, at)
 
     def save_crosswalk(self, run_id: str, links: DataFrame[Crosswalk], *, at: datetime) -> int:
         """Make these the links that stand; only differences are written, ended ones are kept."""
         with writing(self._engine) as connection:
             return crosswalk.save_crosswalk(connection, run_id, links, at)
 
+    def decide_match(
+        self, entity: str, one: Place, other: Place, decision: Decision, *, by: str, at: datetime
+    ) -> str:
+        """Note a person's word on two records (system, kind, id); give the decision's id.
+
+        An earlier word on the same pair is ended and kept.
+        """
+        return self.decide_matches([Decided(entity, one, other, decision)], by=by, at=at)[0]
+
+    def decide_matches(self, decided: Sequence[Decided], *, by: str, at: datetime) -> list[str]:
+        """Note several at once, all or none; give the decisions' ids, in order."""
+        with writing(self._engine) as connection:
+            return identity.decide_matches(connection, decided, by, at)
+
+    def end_match_decisions(self, pairs: Sequence[str], *, by: str, at: datetime) -> int:
+        """Take back what was decided on these pairs (`agreement.pairs.pair_id`); give how many."""
+        with writing(self._engine) as connection:
+            return identity.end_decisions(connection, pairs, by=by, at=at)
+
+    def match_decisions(self, *, is_standing: bool = True) -> DataFrame[MatchDecisions]:
+        """Give the decisions that stand, or all that ever did, by time."""
+        with reading(self._engine) as connection:
+            return identity.read_decisions(connection, is_standing=is_standing)
+
+    def own_values(self) -> pd.DataFrame:
+        """Give, per record and shared field that we wrote, people's value `before` and `after`."""
+        with reading(self._engine) as connection:
+            return identity.read_own_values(connection)
+
+    def save_reviews(self, run_id: str, found: DataFrame[Reviews], *, at: datetime) -> None:
+        """Make these the pairs that wait for a person; others are ended, and kept."""
+        with writing(self._engine) as connection:
+            identity.save_reviews(connection, run_id, found, at)
+
+    def reviews(self, *, is_open: bool = True) -> DataFrame[Reviews]:
+        """Give the pairs that wait for a person, or all that ever did, by id."""
+        with reading(self._engine) as connection:
+            return identity.read_reviews(connection, is_open=is_open)
+
     def save_measures(self, run_id: str, **frames: pd.DataFrame) -> None:
-        """Make the tables `handoff`, `touch`, `credit` hold exactly these rows, all or none."""
+        """Make tables of figures hold exactly these rows, all or none."""
         with writing(self._engine) as connection:
             for name, frame in frames.items():
                 measures.save_measure(connection, run_id, name, frame)
 
     def measure(self, name: str) -> pd.DataFrame:
-        """Give the present rows of `handoff`, `touch` or `credit`."""
+        """Give the present rows of a table of figures, such as `handoff`, `touch` or `credit`."""
         with reading(self._engine) as connection:
             return measures.read_measure(connection, name)
+
+    def credit_basis(self) -> DataFrame[CreditBasis]:
+        """Give what the kept credits follow from, by deal."""
+        with reading(self._engine) as connection:
+            return credits.read_basis(connection)
+
+    def save_credits(
+        self,
+        run_id: str,
+        basis: DataFrame[CreditBasis],
+        stale: Collection[str],
+        fresh: DataFrame[Credits],
+    ) -> None:
+        """Put fresh credits in the place of those of stale deals; deals without a basis let go."""
+        with writing(self._engine) as connection:
+            credits.save_credits(connection, run_id, basis, stale, fresh)
+
+    def credit_changes(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Give the deals whose credits moved since their lines were written, and these lines."""
+        with reading(self._engine) as connection:
+            changed = credits.changed_since_lines(connection)
+            return changed, credits.read_lines(connection, changed["deal_id"].tolist())
+
+    def credit_lines(self, deals: Collection[str] | None = None) -> pd.DataFrame:
+        """Give the signed credit lines of some deals, or all, as written, with `run_id`."""
+        with reading(self._engine) as connection:
+            return credits.read_lines(connection, deals)
+
+    def append_credit_lines(
+        self,
+        run_id: str,
+        agreement_version: str,
+        changed: pd.DataFrame,
+        lines: DataFrame[CreditLines],
+        *,
+        at: datetime,
+    ) -> int:
+        """Write signed lines, and that these deals' lines follow from the present basis."""
+        with writing(self._engine) as connection:
+            return credits.append_lines(connection, run_id, agreement_version, changed, lines, at)
 
     # The reward ledger
 
@@ -442,15 +625,18 @@ class Store:
         shared: Collection[tuple[str, str, str]] = (),
         notes: Mapping[str, object] = MappingProxyType({}),
         holds: DataFrame[Holds] | None = None,
+        bases: DataFrame[Bases] | None = None,
     ) -> str:
         """Store a run's plan with its writes in the outbox, and the holds it makes; give its id.
 
         `shared` names the fields (system, kind, field) that people keep too; `notes` is what the
-        plan leaves out, and why.
+        plan leaves out, and why; `bases` are agreed values that it goes back to.
         """
         with writing(self._engine) as connection:
             if holds is not None:
                 sharing.add_holds(connection, holds, at)
+            if bases is not None:
+                sharing.save_bases(connection, run_id, bases, at)
             return outbox.save_plan(connection, run_id, writes, at, shared, notes)
 
     def find_plan(self, plan_id: str) -> PlanRow | None:

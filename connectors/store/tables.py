@@ -27,7 +27,7 @@ from agreement import frames
 from connectors.store.columns import ROW_NUMBER, TEXT, UTC_MICROSECONDS, Instant, Json, types_of
 
 # The newest migration: a database that stands there is opened without importing Alembic.
-SCHEMA = "0004"
+SCHEMA = "0010"
 
 metadata = MetaData(
     naming_convention={
@@ -221,6 +221,32 @@ crosswalk = Table(
     ),
 )
 
+# One decision stands per pair; a later one ends it and both are kept.
+match_decision = Table(
+    "match_decision",
+    metadata,
+    *columns_of(frames.MatchDecisions),
+    _text("pair_id"),
+    Column("ended_by", TEXT),
+    PrimaryKeyConstraint("decision_id"),
+    CheckConstraint("decision IN ('accept', 'reject', 'pin', 'forbid')", name="decision"),
+    Index(
+        "ux_match_decision_current",
+        "pair_id",
+        unique=True,
+        sqlite_where=text("ended_at IS NULL"),
+        postgresql_where=text("ended_at IS NULL"),
+    ),
+)
+
+review = Table(
+    "review",
+    metadata,
+    *columns_of(frames.Reviews),
+    _text("run_id"),
+    PrimaryKeyConstraint("review_id"),
+)
+
 # What is measured: the present state; any earlier one is recomputed from versions and agreement ---
 
 
@@ -233,7 +259,34 @@ def _measure(name: str, frame: type[frames.Table]) -> Table:
 
 handoff = _measure("handoff", frames.HandoffStatus)
 touch = _measure("touch", frames.Touches)
+set_aside = _measure("set_aside", frames.SetAside)
+deal = _measure("deal", frames.Deals)
+deal_person = _measure("deal_person", frames.DealPeople)
 credit = _measure("credit", frames.Credits)
+bridge = _measure("bridge", frames.Bridge)
+Index("ix_credit_deal_id", credit.c.deal_id)
+
+# What each deal's credits follow from, and what they followed from when lines were last written.
+credit_basis = Table(
+    "credit_basis",
+    metadata,
+    _text("deal_id", primary_key=True),
+    _text("basis"),
+    Column("lines_basis", TEXT),
+    _text("run_id"),
+)
+
+# The shared credit of won deals as signed lines: a later change is a new line, none is edited.
+credit_line = Table(
+    "credit_line",
+    metadata,
+    Column("line", BigInteger, primary_key=True, autoincrement=False),
+    *columns_of(frames.CreditLines),
+    _text("agreement_version"),
+    _text("run_id"),
+    Column("written_at", Instant, nullable=False),
+    Index(None, "deal_id"),
+)
 
 posting = Table(
     "posting",
@@ -397,4 +450,47 @@ alert = Table(
     _text("text"),
     Column("stored_at", Instant, nullable=False),
     Column("sent_at", Instant),
+    _text("receiver", server_default="ops"),
+    Column("message_key", TEXT),
+    Column("event_at", Instant),
+    Column("dropped_at", Instant),
+    Column("acknowledged_at", Instant),
+    Column("acknowledged_by", TEXT),
+)
+
+# What a CRM said of the fields of an object that we read, so that a watch need not ask each time.
+description = Table(
+    "description",
+    metadata,
+    _text("system", primary_key=True),
+    _text("kind", primary_key=True),
+    Column("content", Json, nullable=False),
+    Column("asked_at", Instant, nullable=False),
+)
+
+# What was or will be sent to whom: the alerts of one receiver and run in one text.
+alert_message = Table(
+    "alert_message",
+    metadata,
+    _text("message_key", primary_key=True),
+    _text("run_id"),
+    _text("receiver"),
+    _text("route"),
+    _text("week"),
+    _text("text"),
+    Column("stored_at", Instant, nullable=False),
+    Column("sent_at", Instant),
+    Column("attempts", Integer, nullable=False),
+    Column("fault", TEXT),
+)
+
+# People who were forgotten: a hash of each id and address under one secret salt, and the random id
+# that stands in their place.
+tombstone = Table(
+    "tombstone",
+    metadata,
+    _text("hash", primary_key=True),
+    _text("salt"),
+    _text("alias"),
+    Column("forgotten_at", Instant, nullable=False),
 )

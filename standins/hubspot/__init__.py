@@ -5,7 +5,7 @@ Strict where the vendor is: an unknown property, object, filter or body gets the
 
 from bisect import insort
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from operator import itemgetter
 from typing import Any
 
@@ -253,8 +253,13 @@ class HubSpotStandIn(Portal):
         filtered: bool = False,
         event_id: str | None = None,
         url: str = "",
+        sent_at: datetime | None = None,
+        user_agent: str = "",
     ) -> None:
-        """Let something happen to a marketing e-mail; filtered: a machine or the company's own."""
+        """Let something happen to a marketing e-mail; filtered: a machine or the company's own.
+
+        It was sent an hour before where nothing else is said.
+        """
         created = milliseconds(at)
         with self.lock:
             number = len(self.email_events) + 1
@@ -268,8 +273,13 @@ class HubSpotStandIn(Portal):
                 "emailCampaignId": campaign_id,
                 "emailCampaignGroupId": campaign_id,
                 "filteredEvent": filtered,
-                "sentBy": {"id": f"s-{number}", "created": created},
+                "sentBy": {
+                    "id": f"s-{number}",
+                    "created": milliseconds(sent_at or at - timedelta(hours=1)),
+                },
             }
+            if user_agent:
+                event["userAgent"] = user_agent
             if url:
                 event["url"] = url
             insort(self.email_events, event, key=itemgetter("created"))

@@ -33,6 +33,7 @@ from standins.hubspot.links import Links
 from standins.hubspot.marketing import Marketing
 from standins.hubspot.objects import Objects
 from standins.hubspot.portal import Portal
+from standins.hubspot.preferences import Preferences
 
 # Recorded limits of an address lie between 8,000 and 16,000 bytes; the answer is a proxy's page.
 LONGEST_URI = 16_000
@@ -85,6 +86,7 @@ class Service:
         yield from Marketing().routes()
         yield from Campaigns().routes()
         yield from MarketingEvents().routes()
+        yield from Preferences().routes()
 
     def _endpoint(self, route: Route) -> Callable[[Request], Awaitable[Response]]:
         template = f"{route.method} {route.path}"

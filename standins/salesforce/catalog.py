@@ -362,6 +362,9 @@ string(80) cu = Label
 textarea(255) cun = Description
 boolean D = IsOwnedByProfile IsCustom
 boolean cuD = HasActivationRequired
+boolean cuD = PermissionsApiEnabled PermissionsViewAllData PermissionsModifyAllData
+boolean cuD = PermissionsViewSetup PermissionsCustomizeApplication
+boolean cuD = PermissionsManageProfilesPermissionsets
 reference n = ProfileId>Profile
 
 [PermissionSetAssignment 0Pa grant]
@@ -378,6 +381,22 @@ reference c = ParentId>PermissionSet
 string(40) c = SobjectType
 boolean cuD = PermissionsRead PermissionsCreate PermissionsEdit PermissionsDelete
 boolean cuD = PermissionsViewAllRecords PermissionsModifyAllRecords
+
+[DuplicateRule 0Bm setup]
+string(80) - = DeveloperName
+string(255) - = MasterLabel
+string(40) - = SobjectType
+boolean D = IsActive
+
+[ValidationRule 03d metadata]
+string(80) - = ValidationName
+reference n = EntityDefinitionId>EntityDefinition
+boolean D = Active
+
+[ApexTrigger 01q metadata]
+string(255) - = Name
+string(255) - = TableEnumOrId
+picklist(40) - = Status: Active|Inactive|Deleted
 
 [CustomField 00N metadata]
 string(80) - = DeveloperName
@@ -441,6 +460,17 @@ Group QueueSobjects QueueSobject.QueueId cascade
 CURRENCY_OBJECTS = (
     "Lead", "Contact", "Account", "Opportunity", "OpportunityHistory", "OpportunityContactRole",
     "Campaign", "CampaignMember", "Task", "Event", "User", "Holiday",
+)  # fmt: skip
+
+# What the integration user's profile lets it do: everything on all records of these objects, and
+# these rights in the org. An admin who grants less changes the rows.
+PROFILE_OBJECTS = (
+    "Lead", "Contact", "Account", "Opportunity", "OpportunityContactRole", "Campaign",
+    "CampaignMember", "Task", "Event",
+)  # fmt: skip
+PROFILE_RIGHTS = (
+    "PermissionsApiEnabled", "PermissionsViewSetup", "PermissionsCustomizeApplication",
+    "PermissionsManageProfilesPermissionsets",
 )  # fmt: skip
 
 # Name, closed, won, probability, forecast category, its name.

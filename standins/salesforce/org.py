@@ -10,6 +10,8 @@ from standins.salesforce.catalog import (
     CURRENCY_OBJECTS,
     LEAD_STATUSES,
     OBJECTS,
+    PROFILE_OBJECTS,
+    PROFILE_RIGHTS,
     STAGES,
 )
 from standins.salesforce.derived import derive, history_rows
@@ -58,6 +60,7 @@ class Org:
         self.organization: dict[str, Any] = self._found()
         self.admin_id, self.integration_user_id = self._hire()
         self._furnish()
+        self._let_in()
 
     # What a new org holds
 
@@ -133,6 +136,23 @@ class Org:
                     "QualifiedApiName": sobject.name, "DurableId": sobject.name,
                     "DeveloperName": sobject.name, "Label": sobject.label,
                 })  # fmt: skip
+
+    def _let_in(self) -> None:
+        """Give the integration user a profile, which the API shows as a permission set."""
+        granted = dict.fromkeys(PROFILE_RIGHTS, True)
+        profile = self._seed("PermissionSet", {
+            "Name": "X00e_profile", "Label": "X00e_profile", "IsOwnedByProfile": True, **granted,
+        })  # fmt: skip
+        for sobject in PROFILE_OBJECTS:
+            rights = ("Read", "Create", "Edit", "Delete", "ViewAllRecords")
+            self._seed("ObjectPermissions", {
+                "ParentId": profile, "SobjectType": sobject,
+                **{f"Permissions{right}": True for right in rights},
+            })  # fmt: skip
+        self._seed(
+            "PermissionSetAssignment",
+            {"PermissionSetId": profile, "AssigneeId": self.integration_user_id},
+        )
 
     def _seed(self, sobject: str, fields: Row) -> str:
         record_id = self.put_in_place(sobject, fields, created_at=_FOUNDED)

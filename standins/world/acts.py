@@ -73,7 +73,8 @@ class Diary:
             ),
         )
         if event == "CLICK" and not is_bot:
-            human.acts.append(Act(evidence_id, contact, at, ("marketing", "email")))
+            credit = ("marketing", "email")
+            human.acts.append(Act(evidence_id, contact, at, credit, campaign=str(campaign_id)))
 
     def campaign(self, human: Human, at: datetime) -> None:
         """Make the human a member of a campaign that did not have them; some respond.
@@ -98,7 +99,8 @@ class Diary:
             responded_on = min(at + timedelta(days=self.dice.whole(0, 20)), AS_OF)
             midnight = responded_on.replace(hour=0, minute=0, second=0)
             fields["FirstRespondedDate"] = f"{midnight:%Y-%m-%d}"
-            human.acts.append(Act(evidence_id, member, midnight, ("marketing", "campaign")))
+            credit = ("marketing", "campaign")
+            human.acts.append(Act(evidence_id, member, midnight, credit, campaign=campaign_id))
         self._add("CampaignMember", evidence_id, fields, at)
 
     # Sales, in HubSpot.
@@ -131,7 +133,9 @@ class Diary:
             return
         stops_at = at if direction == "OUTBOUND" else None
         for human in humans:
-            human.acts.append(Act(evidence_id, human.contact, at, ("sales", "call"), stops_at))
+            human.acts.append(
+                Act(evidence_id, human.contact, at, ("sales", "call"), stops_at, "call")
+            )
 
     def email(
         self,
@@ -151,7 +155,8 @@ class Diary:
         }
         self._engage("emails", evidence_id, [human], at, at, source, properties)
         if direction == "EMAIL" and source == "CRM_UI" and subject not in AUTO_REPLIES:
-            human.acts.append(Act(evidence_id, human.contact, at, ("sales", "sales_email"), at))
+            credit = ("sales", "sales_email")
+            human.acts.append(Act(evidence_id, human.contact, at, credit, at, "email"))
 
     def meeting(
         self, humans: list[Human], booked_at: datetime, at: datetime, source: str = "CRM_UI"
@@ -173,7 +178,7 @@ class Diary:
             return
         credit = ("sales", "meeting") if outcome == "COMPLETED" else None
         for human in humans:
-            human.acts.append(Act(evidence_id, human.contact, at, credit, booked_at))
+            human.acts.append(Act(evidence_id, human.contact, at, credit, booked_at, "meeting"))
 
     def _engage(
         self,
@@ -245,7 +250,8 @@ class Diary:
         is_out = subtype == "Email" or call_type == "Outbound"
         channel = "sales_email" if subtype == "Email" else "call"
         credit = ("sales", channel) if subtype == "Email" or is_connected else None
-        human.acts.append(Act(evidence_id, person, at, credit, at if is_out else None))
+        stops_at = at if is_out else None
+        human.acts.append(Act(evidence_id, person, at, credit, stops_at, subtype.lower()))
 
     def event(
         self,
@@ -267,7 +273,7 @@ class Diary:
         self._log("Event", evidence_id, fields, person, human.owner, booked_at, creator)
         if not creator:
             credit = ("sales", "meeting") if at + _MEETING <= AS_OF else None
-            human.acts.append(Act(evidence_id, person, at, credit, booked_at))
+            human.acts.append(Act(evidence_id, person, at, credit, booked_at, "meeting"))
 
     def _log(
         self,

@@ -9,17 +9,19 @@ from standins.salesforce import SalesforceStandIn
 from standins.world.acts import Diary
 from standins.world.addresses import Addresses
 from standins.world.cast import NURTURING, UNQUALIFIED, WORKING, Company, Human
+from standins.world.clocks import handoff_truths
 from standins.world.deals import Deal, HubSpotDeal, Sales, deal_truth
 from standins.world.dice import Dice
 from standins.world.handoffs import (
     act_on_passes,
     answer_passes,
-    handoff_truths,
-    plan_passes,
+    begin_passes,
+    plan_answers,
     write_lifecycle,
 )
 from standins.world.ids import Ids
 from standins.world.office import Office, open_office
+from standins.world.owners import give_owners
 from standins.world.people import (
     Casting,
     invent_humans,
@@ -31,7 +33,6 @@ from standins.world.registrar import Registrar
 from standins.world.script import Script
 from standins.world.truth import Pair, PersonKey, Truth
 from standins.world.words import REJECT_REASONS
-from standins.world.working_time import COMPANY_ZONE
 from standins.world.years import AS_OF, DAY, FIRST_DAY, HOUR, MINUTE
 
 
@@ -88,7 +89,7 @@ class _Builder:
         deals = self.sales.deals(humans, companies)
         hubspot_only = self.sales.hubspot_only(companies, max(1, count // 250))
         self._register(humans, companies, deals, hubspot_only)
-        return World(AS_OF, _truth(humans, deals, hubspot_only), self.script)
+        return World(AS_OF, _truth(humans, deals, hubspot_only, self.office), self.script)
 
     def _cast(self, human: Human) -> None:
         """Decide which records the human has and when marketing passes them on."""
@@ -97,16 +98,18 @@ class _Builder:
         human.owner = owner_for(dice, self.office, human, shape)
         address = self.casting.first_address(human)
         chance = 0 if human.is_quiet else 0.72 if ">" in shape else 0.5 if shape else 0.2
+        can_ask = address is not None
+        is_recycled = False
         if dice.chance(chance):
-            human.passes = plan_passes(
-                dice,
-                human.owner.zone if shape else COMPANY_ZONE,
-                is_recycled=shape == "lead" and dice.chance(0.15),
-                can_ask=address is not None,
-            )
+            is_recycled = shape == "lead" and dice.chance(0.15)
+            human.passes = begin_passes(dice, is_recycled=is_recycled, can_ask=can_ask)
         self.casting.add_contacts(human, address, self._born(human))
         if shape:
             self.casting.add_salesforce(human, shape, self._reaches_salesforce(human))
+        give_owners(dice, self.office, human, shape)
+        if human.passes:
+            is_lead = shape == "lead"
+            plan_answers(dice, human, is_recycled=is_recycled, can_ask=can_ask, can_wait=is_lead)
         if ">" in shape:
             self._convert(human)
         for one in human.salesforce:
@@ -144,6 +147,7 @@ class _Builder:
             if touched_at is None:
                 return
             since = max(since, touched_at, human.passes[-1].mql_at)
+        since = max(since, lead.owners[-1][0])
         at = self.dice.between(since + HOUR, since + 45 * DAY)
         if at < AS_OF - HOUR:
             self.casting.convert(human, lead, at)
@@ -164,7 +168,7 @@ class _Builder:
         mark_easy(human)
         write_lifecycle(self.dice, human)
         act_on_passes(self.diary, human)
-        answer_passes(self.dice, human)
+        answer_passes(self.diary, human)
         if not human.passes:
             self._settle_statuses(human)
         if not human.is_quiet:
@@ -196,11 +200,13 @@ class _Builder:
             self.registrar.register_hubspot_deal(one)
 
 
-def _truth(humans: list[Human], deals: list[Deal], hubspot_only: list[HubSpotDeal]) -> Truth:
+def _truth(
+    humans: list[Human], deals: list[Deal], hubspot_only: list[HubSpotDeal], office: Office
+) -> Truth:
     return Truth(
         pairs=frozenset(pair for human in humans for pair in _pairs(human)),
         humans=tuple(tuple(_records(human)) for human in humans),
-        handoffs=tuple(one for human in humans for one in handoff_truths(human)),
+        handoffs=tuple(one for human in humans for one in handoff_truths(human, office)),
         deals=tuple(deal_truth(deal) for deal in deals if not deal.is_deleted),
         bridge={human.contact.id: _bridge_class(human) for human in humans if human.passes},
         duplicates={

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from standins.world.truth import TouchTruth
-from standins.world.working_time import COMPANY_ZONE
 
 OPEN, WORKING, NURTURING = "Open - Not Contacted", "Working - Contacted", "Nurturing"
-QUALIFIED, UNQUALIFIED = "Qualified", "Unqualified"
+QUALIFIED, UNQUALIFIED, PAUSED = "Qualified", "Unqualified", "Waiting for Buyer"
 
 
 @dataclass(frozen=True)
@@ -20,6 +19,7 @@ class Rep:
     name: tuple[str, str]
     zone: str
     is_active: bool = True
+    team: str | None = None
 
     @property
     def email(self) -> str:
@@ -67,8 +67,7 @@ class HubSpotContact:
 class SalesforcePerson:
     """A lead or contact. `losers` were merged into it; `is_easy`: no doubt whose record it is.
 
-    `assigned_at` is when a user came to own it: later than its making when it waited in a queue
-    first, missing when it still does.
+    `owners` lists who owned it from when on, the first at its making.
     """
 
     kind: str
@@ -76,7 +75,7 @@ class SalesforcePerson:
     email: str | None
     name: tuple[str, str]
     created_at: datetime
-    assigned_at: datetime | None = None
+    owners: list[tuple[datetime, Rep]] = field(default_factory=list)
     status: list[tuple[datetime, str, str | None]] = field(default_factory=list)
     converted_at: datetime | None = None
     converted_to: "SalesforcePerson | None" = None
@@ -103,6 +102,8 @@ class Act:
     at: datetime
     credit: tuple[str, str] | None = None  # team, channel
     stops_at: datetime | None = None
+    kind: str = ""  # call, email or meeting
+    campaign: str = ""
 
     def as_touch(self) -> TouchTruth:
         """Give the credit it earns; a converted lead's acts have moved to its contact."""
@@ -118,13 +119,19 @@ class Act:
 
 @dataclass
 class Pass:
-    """A pass from marketing to sales: planned when the human becomes an MQL, answered by an act."""
+    """A pass from marketing to sales: planned when the human becomes an MQL, answered by an act.
+
+    `pauses` are times in which the buyer asked sales to wait; `ended_at` is when marketing took the
+    human back.
+    """
 
     cycle: int
     tier: str
     mql_at: datetime
     started_at: datetime
-    due_at: datetime
+    due_at: datetime = field(init=False)
+    pauses: list[tuple[datetime, datetime]] = field(default_factory=list)
+    ended_at: datetime | None = None
     touched_at: datetime | None = None
     answered_at: datetime | None = None
     answer: str | None = None
@@ -135,7 +142,8 @@ class Pass:
 class Human:
     """One human: the first contact is the one that marketing works with.
 
-    A quiet one never does anything. `old_last` is the last name before a marriage.
+    A quiet one never does anything. `old_last` is the last name before a marriage. `owner` is who
+    owns them now; `hubspot_owners` who owned the first contact, from when on.
     """
 
     number: int
@@ -153,16 +161,12 @@ class Human:
     passes: list[Pass] = field(default_factory=list)
     acts: list[Act] = field(default_factory=list)
     campaigns: set[str] = field(default_factory=set)
+    hubspot_owners: list[tuple[datetime, Rep]] = field(default_factory=list)
 
     @property
     def contact(self) -> HubSpotContact:
         """Give the HubSpot contact that marketing works with."""
         return self.hubspot[0]
-
-    @property
-    def zone(self) -> str:
-        """Give the zone of the clock: the owner's, or the company's when Salesforce has nobody."""
-        return self.owner.zone if self.salesforce else COMPANY_ZONE
 
     @property
     def carrier(self) -> SalesforcePerson | None:

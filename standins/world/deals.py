@@ -356,11 +356,14 @@ def _people_on(deal: Deal) -> tuple[str, list[Human]]:
 
 
 def _is_of_account(human: Human) -> bool:
-    """Tell whether a record says that the human belongs to the account."""
+    """Tell whether a record says that the human belongs to the account.
+
+    A lead does by its company, which is the account's name in some spelling.
+    """
     is_associated = human.company.hubspot_id is not None and any(
         one.company for one in human.hubspot
     )
-    return is_associated or any(human.contacts())
+    return is_associated or bool(human.salesforce)
 
 
 def _touches_inside(humans: list[Human], start: datetime, end: datetime) -> list[Act]:
@@ -368,7 +371,18 @@ def _touches_inside(humans: list[Human], start: datetime, end: datetime) -> list
     acts = {
         act.evidence_id: act
         for human in humans
-        for act in human.acts
-        if act.credit and start <= act.at <= end
+        for act in _first_of_each_day(human)
+        if start <= act.at <= end
     }
     return sorted(acts.values(), key=lambda act: (act.at, act.evidence_id))
+
+
+def _first_of_each_day(human: Human) -> Iterable[Act]:
+    """List what earns credit, a second call, form or the like of one day left out."""
+    zone = ZoneInfo(COMPANY_ZONE)
+    found: dict[tuple[object, ...], Act] = {}
+    for act in sorted(human.acts, key=lambda act: (act.at, act.evidence_id)):
+        if act.credit:
+            key = (*act.credit, act.campaign, act.at.astimezone(zone).date())
+            found.setdefault(key, act)
+    return found.values()

@@ -1,12 +1,12 @@
 """Plan the passes from marketing to sales, and let sales answer: in time, late, or never."""
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from standins.world.acts import Diary
 from standins.world.cast import (
     NURTURING,
     OPEN,
+    PAUSED,
     UNQUALIFIED,
     WORKING,
     HubSpotContact,
@@ -16,9 +16,9 @@ from standins.world.cast import (
 )
 from standins.world.dice import Dice
 from standins.world.office import CALM_FORMS, HOT_FORMS
-from standins.world.truth import HandoffTruth
-from standins.world.words import REJECT_REASONS
-from standins.world.working_time import HOT, HOT_WITHIN, LIMITS, MQL, working_time
+from standins.world.owners import due
+from standins.world.words import REJECT_REASONS, UNREACHED
+from standins.world.working_time import ATTEMPTS, HOT, HOT_WITHIN, LIMITS, MQL
 from standins.world.years import AS_OF, DAY, HOUR, MINUTE
 
 _PLANS_FROM = datetime(2025, 9, 1, tzinfo=UTC)
@@ -29,40 +29,65 @@ _ANSWERS = {"on time": 0.54, "at the due time": 0.03, "late": 0.26, "never": 0.1
 _ANSWERS_BEFORE_RECYCLE = {"on time": 0.7, "late": 0.3}
 
 
-def plan_passes(dice: Dice, zone: str, *, is_recycled: bool, can_ask: bool) -> list[Pass]:
-    """Plan when marketing passes a human on, when the clock is due, and when sales will answer.
+def begin_passes(dice: Dice, *, is_recycled: bool, can_ask: bool) -> list[Pass]:
+    """Plan when marketing passes a human on first, and what starts the clock.
 
-    `is_recycled` plans two cycles: sales rejects the first one and marketing starts again.
-    `can_ask`: the human has an address to send a form from.
+    `is_recycled`: early enough for a second time. `can_ask`: the human has an address to send a
+    form from.
     """
-    if not is_recycled:
+    if is_recycled:
+        start = dice.between(datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 8, 15, tzinfo=UTC))
+    else:
         first = _AUTUMN if dice.chance(0.45) else _PLANS_FROM
         last = AS_OF - 10 * MINUTE if first == _AUTUMN else _AUTUMN
-        return [_plan(dice, zone, 1, dice.between(first, last), can_ask, _ANSWERS)]
-    start = dice.between(datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 8, 15, tzinfo=UTC))
-    first_pass = _plan(dice, zone, 1, start, can_ask, _ANSWERS_BEFORE_RECYCLE)
-    again = (first_pass.touched_at or start) + 20 * DAY
-    again_at = dice.between(again, min(again + 50 * DAY, AS_OF - HOUR))
-    return [first_pass, _plan(dice, zone, 2, again_at, can_ask, _ANSWERS)]
+        start = dice.between(first, last)
+    return [_begin(dice, 1, start, can_ask)]
 
 
-def _plan(
-    dice: Dice, zone: str, cycle: int, mql_at: datetime, can_ask: bool, answers: dict[str, float]
-) -> Pass:
-    started_at, tier = mql_at, MQL
-    if can_ask and dice.chance(0.45):
-        tier = HOT
-        longest = 3 * HOUR if dice.chance(0.8) else 23 * HOUR
-        started_at = dice.between(mql_at - longest, mql_at - timedelta(seconds=1))
-    due_at = working_time(zone).due_at(started_at, LIMITS[tier])
-    touched_at = _answer_time(dice, zone, started_at, due_at, tier, dice.weighted(answers))
-    return Pass(cycle, tier, mql_at, started_at, due_at, touched_at)
+def _begin(dice: Dice, cycle: int, mql_at: datetime, can_ask: bool) -> Pass:
+    if not (can_ask and dice.chance(0.45)):
+        return Pass(cycle, MQL, mql_at, mql_at)
+    longest = 3 * HOUR if dice.chance(0.8) else 23 * HOUR
+    started_at = dice.between(mql_at - longest, mql_at - timedelta(seconds=1))
+    return Pass(cycle, HOT, mql_at, started_at)
 
 
-def _answer_time(
-    dice: Dice, zone: str, started_at: datetime, due_at: datetime, tier: str, answer: str
-) -> datetime | None:
+def plan_answers(
+    dice: Dice, human: Human, *, is_recycled: bool, can_ask: bool, can_wait: bool
+) -> None:
+    """Plan when the clocks of a human, whose owners are known, are due and when sales will answer.
+
+    `is_recycled` adds a second cycle: sales rejects the first one and marketing starts again.
+    `can_wait`: the buyer may ask sales to wait.
+    """
+    first = human.passes[0]
+    if is_recycled:
+        _plan(dice, human, first, _ANSWERS_BEFORE_RECYCLE)
+        again = (first.touched_at or first.mql_at) + 20 * DAY
+        again_at = dice.between(again, min(again + 50 * DAY, AS_OF - HOUR))
+        human.passes.append(_begin(dice, 2, again_at, can_ask))
+    last = human.passes[-1]
+    if can_wait and dice.chance(0.15):
+        _wait(dice, human, last)
+    _plan(dice, human, last, _ANSWERS)
+
+
+def _wait(dice: Dice, human: Human, one: Pass) -> None:
+    """Let the buyer ask sales to wait; a wait that lasts ends, for the clock, at the moment."""
+    start = max(one.started_at, human.salesforce[0].created_at) + dice.whole(3, 600) * MINUTE
+    end = min(start + dice.whole(1, 90) * HOUR, AS_OF)
+    if start < AS_OF - HOUR:
+        one.pauses.append((start, end))
+
+
+def _plan(dice: Dice, human: Human, one: Pass, answers: dict[str, float]) -> None:
+    one.due_at = due(human, one.started_at, LIMITS[one.tier], one.pauses)
+    one.touched_at = _answer_time(dice, human, one, dice.weighted(answers))
+
+
+def _answer_time(dice: Dice, human: Human, one: Pass, answer: str) -> datetime | None:
     """Choose when sales acts; what would lie in the future has not happened."""
+    started_at, due_at = one.started_at, one.due_at
     if answer == "never":
         return None
     if answer == "at the due time":
@@ -72,7 +97,7 @@ def _answer_time(
         at = dice.between(due_at + _CLEAR, due_at + _CLEAR + timedelta(hours=hours))
     elif dice.chance(0.7):
         share = 0.02 + 0.93 * dice.share()
-        at = min(working_time(zone).due_at(started_at, LIMITS[tier] * share), due_at - _CLEAR)
+        at = min(due(human, started_at, LIMITS[one.tier] * share, one.pauses), due_at - _CLEAR)
     else:
         at = dice.between(started_at + timedelta(seconds=30), due_at - _CLEAR)
     return at if at <= AS_OF - MINUTE else None
@@ -91,6 +116,7 @@ def write_lifecycle(dice: Dice, human: Human) -> None:
             back_at = dice.between(one.touched_at + 3 * DAY, next_one.mql_at - 2 * DAY)
             stages.append((back_at - timedelta(seconds=2), None, "CRM_UI"))
             stages.append((back_at, dice.pick(("lead", "subscriber")), "CRM_UI"))
+            one.ended_at = back_at
         elif one.touched_at and dice.chance(0.35):
             at = one.touched_at + dice.whole(1, 72) * HOUR
             if AS_OF > at > one.mql_at:
@@ -134,32 +160,51 @@ def _sure_records(human: Human, at: datetime) -> list[HubSpotContact | Salesforc
     return [human.contact, *sure]
 
 
-def answer_passes(dice: Dice, human: Human) -> None:
+def answer_passes(diary: Diary, human: Human) -> None:
     """Let sales say whether it accepts: by the lead's status, or by converting it."""
+    dice = diary.dice
     lead = next((one for one in human.salesforce if one.kind == "lead"), None)
     if lead is None:
         return
     for number, one in enumerate(human.passes):
         is_last = number + 1 == len(human.passes)
         if not is_last:
-            _reject(dice, lead, one)
+            _reject(diary, human, lead, one)
             _reopen(dice, lead, human.passes[number + 1])
         elif lead.converted_at:
             one.answer, one.answered_at = "accepted", lead.converted_at
+        elif _is_waiting(lead, one):
+            continue
         elif one.touched_at:
-            _decide(dice, lead, one)
+            _decide(diary, human, lead, one)
         elif dice.chance(0.1):
             # A status that moved although nobody did anything: an answer, but no touch.
-            _accept(dice, lead, one, max(one.mql_at, lead.created_at) + dice.whole(5, 90) * MINUTE)
+            _accept(dice, lead, one, _since(lead, one) + dice.whole(5, 90) * MINUTE)
 
 
-def _decide(dice: Dice, lead: SalesforcePerson, one: Pass) -> None:
+def _is_waiting(lead: SalesforcePerson, one: Pass) -> bool:
+    """Write the status of a wait; tell whether it lasts."""
+    for start, end in one.pauses:
+        lead.status.append((start, PAUSED, None))
+        if end < AS_OF:
+            lead.status.append((end, OPEN, None))
+        else:
+            return True
+    return False
+
+
+def _since(lead: SalesforcePerson, one: Pass) -> datetime:
+    waits = [end for _, end in one.pauses]
+    return max(one.touched_at or one.mql_at, one.mql_at, lead.created_at, *waits)
+
+
+def _decide(diary: Diary, human: Human, lead: SalesforcePerson, one: Pass) -> None:
+    dice = diary.dice
     said = dice.weighted({"accepted": 0.62, "rejected": 0.22, "nothing": 0.16})
     if said == "rejected":
-        _reject(dice, lead, one)
+        _reject(diary, human, lead, one)
     elif said == "accepted":
-        since = max(one.touched_at or one.mql_at, one.mql_at, lead.created_at)
-        _accept(dice, lead, one, since + dice.whole(1, 600) * MINUTE)
+        _accept(dice, lead, one, _since(lead, one) + dice.whole(1, 600) * MINUTE)
 
 
 def _accept(dice: Dice, lead: SalesforcePerson, one: Pass, at: datetime) -> None:
@@ -172,15 +217,36 @@ def _accept(dice: Dice, lead: SalesforcePerson, one: Pass, at: datetime) -> None
         lead.status.append((later, NURTURING, None))
 
 
-def _reject(dice: Dice, lead: SalesforcePerson, one: Pass) -> None:
-    """Reject with a reason, which some forget to give."""
-    since = max(one.touched_at or one.mql_at, one.mql_at, lead.created_at)
-    at = since + dice.whole(10, 2400) * MINUTE
+def _reject(diary: Diary, human: Human, lead: SalesforcePerson, one: Pass) -> None:
+    """Reject with a reason, which some forget to give, some after they tried long enough."""
+    dice = diary.dice
+    at = _since(lead, one) + dice.whole(10, 2400) * MINUTE
+    reason = dice.pick(REJECT_REASONS) if dice.chance(0.85) else None
+    longer = at + dice.whole(15, 18) * DAY
+    if reason == UNREACHED and dice.chance(0.5) and _is_free(human, one, longer):
+        _keep_trying(diary, human, at, longer)
+        at = longer
     if at >= AS_OF:
         return
-    one.answer, one.answered_at = "rejected", at
-    one.answer_reason = dice.pick(REJECT_REASONS) if dice.chance(0.85) else None
+    one.answer, one.answered_at, one.answer_reason = "rejected", at, reason
     lead.status.append((at, UNQUALIFIED, one.answer_reason))
+
+
+def _is_free(human: Human, one: Pass, until: datetime) -> bool:
+    """Tell whether nothing else begins up to then: another pass, or the present."""
+    later = [other.started_at for other in human.passes if other.cycle > one.cycle]
+    return until < min([AS_OF, *(start - DAY for start in later)])
+
+
+def _keep_trying(diary: Diary, human: Human, start: datetime, end: datetime) -> None:
+    """Call and write until the agreement's number of tries is reached, over its time."""
+    for number in range(ATTEMPTS):
+        at = start + (end - start) * number / (ATTEMPTS - 1)
+        at = at.replace(microsecond=0)
+        if number % 2:
+            diary.email(human, at)
+        else:
+            diary.call([human], at)
 
 
 def _reopen(dice: Dice, lead: SalesforcePerson, next_pass: Pass) -> None:
@@ -188,52 +254,3 @@ def _reopen(dice: Dice, lead: SalesforcePerson, next_pass: Pass) -> None:
     at = next_pass.started_at - dice.whole(5, 600) * MINUTE
     if at > lead.status[-1][0]:
         lead.status.append((at, OPEN, None))
-
-
-def handoff_truths(human: Human) -> list[HandoffTruth]:
-    """Read the truth about each pass off the human's own acts."""
-    carrier = human.carrier
-    return [
-        HandoffTruth(
-            hubspot_id=human.contact.id,
-            salesforce_kind=carrier.kind if carrier else None,
-            salesforce_id=carrier.id if carrier else None,
-            cycle=one.cycle,
-            tier=one.tier,
-            zone=human.zone,
-            mql_at=one.mql_at,
-            started_at=one.started_at,
-            due_at=one.due_at,
-            seen_at=_first((known.created_at for known in human.salesforce), one.started_at),
-            assigned_at=_first((known.assigned_at for known in human.salesforce), one.started_at),
-            touched_at=touched_at,
-            evidence_id=evidence_id,
-            status=_status(one.due_at, touched_at),
-            answer=one.answer,
-            answer_reason=one.answer_reason if one is human.passes[-1] else None,
-        )
-        for one in human.passes
-        for touched_at, evidence_id in [_first_touch(human, one.started_at)]
-    ]
-
-
-def _first(stamps: Iterable[datetime | None], start: datetime) -> datetime | None:
-    """Give the first of some stamps, not before the start; nothing when there is none."""
-    known = [at for at in stamps if at]
-    return max(start, min(known)) if known else None
-
-
-def _first_touch(human: Human, started_at: datetime) -> tuple[datetime | None, str | None]:
-    """Find the first act that stops a clock, at or after its start; of equals the smaller id."""
-    stops = [
-        (act.stops_at, act.evidence_id)
-        for act in human.acts
-        if act.stops_at and started_at <= act.stops_at <= AS_OF
-    ]
-    return min(stops, default=(None, None))
-
-
-def _status(due_at: datetime, touched_at: datetime | None) -> str:
-    if touched_at:
-        return "on_time" if touched_at <= due_at else "late"
-    return "late" if due_at < AS_OF else "waiting"

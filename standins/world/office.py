@@ -6,11 +6,12 @@ from fractions import Fraction
 from typing import Any
 
 from standins.salesforce import SalesforceStandIn
-from standins.world.cast import NURTURING, QUALIFIED, UNQUALIFIED, Rep
+from standins.world.cast import NURTURING, PAUSED, QUALIFIED, UNQUALIFIED, Rep
 from standins.world.dice import Dice
 from standins.world.ids import Ids
-from standins.world.script import Phase, Script
+from standins.world.script import Phase, Script, salesforce_time
 from standins.world.working_time import COMPANY_ZONE
+from standins.world.years import AS_OF, DAY, FIRST_DAY, MINUTE
 
 COMPANY_CURRENCY = "USD"
 DIGITS = {"USD": 2, "EUR": 2, "JPY": 0, "KWD": 3}
@@ -31,7 +32,7 @@ RATES = {
 _OPENED = datetime(2024, 11, 4, 9, tzinfo=UTC)
 
 # Lead statuses beside the vendor's own, and whether a conversion ends there.
-_OWN_STATUSES = ((NURTURING, False), (UNQUALIFIED, False), (QUALIFIED, True))
+_OWN_STATUSES = ((NURTURING, False), (UNQUALIFIED, False), (PAUSED, False), (QUALIFIED, True))
 
 # First name, last name, zone. Several zones change their clocks in autumn, each on its own day;
 # Kolkata, Tokyo and Phoenix never do, Sydney the other way round.
@@ -58,6 +59,10 @@ _REPS = (
     ("Isla", "Donnelly", "Australia/Sydney"),
 )
 _LEFT = ("Walter", "Grimes", "America/New_York")
+_TEAMS = {"America": "Sales Americas", "Europe": "Sales EMEA"}
+_FURTHER_TEAM = "Sales APAC"
+# Holidays of each rep: how many, and how long they last at most.
+_ABSENCES, _LONGEST_ABSENCE = 5, 16
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,11 @@ class Office:
     robot_id: str  # the other vendor's own integration, under a user name that says so
     process_id: str  # Salesforce's Automated Process user
     campaigns: tuple[str, ...]
+    absences: tuple[tuple[Rep, datetime, datetime], ...] = ()
+
+    def is_absent(self, rep: Rep, at: datetime) -> bool:
+        """Tell whether a rep is out of office at a time."""
+        return any(who is rep and start <= at < end for who, start, end in self.absences)
 
 
 def open_office(dice: Dice, ids: Ids, script: Script) -> Office:
@@ -102,6 +112,7 @@ def open_office(dice: Dice, ids: Ids, script: Script) -> Office:
             (first, last),
             zone,
             (first, last, zone) != _LEFT,
+            _TEAMS.get(zone.partition("/")[0], _FURTHER_TEAM),
         )
         for at, (first, last, zone) in enumerate((*_REPS, _LEFT))
     )
@@ -116,7 +127,32 @@ def open_office(dice: Dice, ids: Ids, script: Script) -> Office:
     for form in FORMS:
         _publish(form, script)
     script.salesforce(Phase.OFFICE, _add_fields)
-    return Office(reps, queue, robot_id, process_id, _campaigns(dice, ids, script))
+    campaigns = _campaigns(dice, ids, script)
+    absences = tuple(_absence(dice, ids, script, rep) for rep in reps for _ in range(_ABSENCES))
+    return Office(reps, queue, robot_id, process_id, campaigns, absences)
+
+
+def _absence(dice: Dice, ids: Ids, script: Script, rep: Rep) -> tuple[Rep, datetime, datetime]:
+    """Let a rep be away for some days, as their own calendar says."""
+    start = dice.between(FIRST_DAY, AS_OF - DAY).replace(hour=0, minute=0, second=0)
+    end = start + dice.whole(2, _LONGEST_ABSENCE) * DAY
+    fields = {
+        "Subject": "Out of office",
+        "ShowAs": "OutOfOffice",
+        "StartDateTime": salesforce_time(start),
+        "ActivityDateTime": salesforce_time(start),
+        "EndDateTime": salesforce_time(end),
+        "DurationInMinutes": int((end - start) / MINUTE),
+        "OwnerId": rep.salesforce_id,
+        "CreatedById": rep.salesforce_id,
+    }
+    booked_at = start - dice.whole(1, 60) * DAY
+    event_id = ids.salesforce("Event")
+    script.salesforce(
+        Phase.OFFICE,
+        lambda crm: crm.add("Event", fields, record_id=event_id, created_at=booked_at),
+    )
+    return rep, start, end
 
 
 def _hire(rep: Rep, script: Script) -> None:
@@ -132,6 +168,7 @@ def _hire(rep: Rep, script: Script) -> None:
             "Username": rep.email,
             "Email": rep.email,
             "IsActive": rep.is_active,
+            "Department": rep.team,
             "TimeZoneSidKey": rep.zone,
             "UserType": "Standard",
         },
@@ -232,6 +269,7 @@ def _add_fields(crm: SalesforceStandIn) -> None:
         row = {"ApiName": status, "SortOrder": order, "IsConverted": is_converted}
         crm.add("LeadStatus", row, created_at=_OPENED)
     crm.add_field("Lead", "Reject_Reason__c", "picklist")
+    crm.track("Lead", "Reject_Reason__c")
     crm.add_field("Lead", "HubSpot_Contact_Id__c", "string")
     crm.add_field("Contact", "HubSpot_Contact_Id__c", "string")
 

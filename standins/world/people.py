@@ -163,7 +163,9 @@ class Casting:
         for kind in shape.replace(">contact", "").split():
             at = created_at
             if human.salesforce:
-                at = self._dice.between(human.salesforce[0].created_at + DAY, AS_OF - MINUTE)
+                latest = AS_OF - MINUTE
+                earliest = min(human.salesforce[0].created_at + DAY, latest)
+                at = self._dice.between(earliest, latest)
             human.salesforce.append(self._salesforce_person(human, kind, at))
         if human.salesforce and ">" not in shape and self._dice.chance(0.06):
             self._merge_into(human, human.salesforce[0])
@@ -177,8 +179,9 @@ class Casting:
     def convert(self, human: Human, lead: SalesforcePerson, at: datetime) -> None:
         """Convert a lead into a contact of its own, made at that time."""
         contact = SalesforcePerson(
-            "contact", self._ids.salesforce("Contact"), lead.email, lead.name, at, at
+            "contact", self._ids.salesforce("Contact"), lead.email, lead.name, at
         )
+        contact.owners.append((at, human.owner))
         if self._dice.chance(0.1):
             contact.email = self._salesforce_address(human)
         lead.converted_at, lead.converted_to = at, contact
@@ -192,22 +195,14 @@ class Casting:
             self._name(human),
             at,
         )
-        if human.owner.hubspot_owner_id:
-            person.assigned_at = at
+        person.owners.append((at, human.owner))
         if kind == "lead":
             person.status.append((at, OPEN, None))
-            self._queue_first(person)
         if self._dice.chance(0.03):
             person.more["Description"] = self._dice.pick(HOSTILE_TEXTS)
         title = self._dice.pick(JOB_TITLES)
         person.more["Title"] = human.salesforce[0].more["Title"] if human.salesforce else title
         return person
-
-    def _queue_first(self, lead: SalesforcePerson) -> None:
-        """Let some leads wait in the queue until somebody gives them to their owner."""
-        if lead.assigned_at and self._dice.chance(0.12):
-            assigned_at = lead.created_at + self._dice.whole(2, 360) * MINUTE
-            lead.assigned_at = min(assigned_at, AS_OF - MINUTE)
 
     def _salesforce_address(self, human: Human) -> str | None:
         if human.shared_address and not any(one.email for one in human.salesforce):
@@ -225,8 +220,6 @@ class Casting:
         loser = self._salesforce_person(
             human, winner.kind, self._dice.between(FIRST_DAY, AS_OF - DAY)
         )
-        if loser.assigned_at:
-            loser.assigned_at = loser.created_at
         start = max(loser.created_at, winner.created_at)
         winner.merged_at = self._dice.between(start, start + min(40 * DAY, AS_OF - start - MINUTE))
         winner.losers.append(loser)

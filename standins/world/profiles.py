@@ -69,7 +69,7 @@ HARD = Profile(
         "lead>contact lead": 0.03,
     },
     second_contact=0.08,
-    third_contact=0.015,
+    third_contact=0.025,
     stored_id=0.38,
     other_name=0.2,
     shared_mailboxes=0.06,

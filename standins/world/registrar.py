@@ -1,5 +1,6 @@
 """Bring the cast's records into the script: what both CRMs hold of people, companies and deals."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ from standins.world.deals import Deal, HubSpotDeal
 from standins.world.dice import Dice
 from standins.world.ids import Ids
 from standins.world.office import Office
-from standins.world.script import History, Phase, Script, hubspot_time
+from standins.world.script import Phase, Script, hubspot_time
 from standins.world.words import HOSTILE_TEXTS, JOB_TITLES
 
 _SOURCES = ("ORGANIC_SEARCH", "PAID_SEARCH", "EMAIL_MARKETING", "REFERRALS", "OFFLINE")
@@ -84,6 +85,9 @@ class Registrar:
     def _one_contact(self, human: Human, part: HubSpotContact, whole: HubSpotContact) -> None:
         """Write one contact, with the history of its stages."""
         first, last = part.name
+        history: dict[str, Sequence[tuple[datetime, str | None, str]]] = {}
+        if whole.stages:
+            history["lifecyclestage"] = whole.stages
         stage = whole.stages[-1][1] if whole.stages else None
         properties: dict[str, str | None] = {
             "firstname": first,
@@ -96,11 +100,13 @@ class Registrar:
             **whole.stored,
             **whole.more,
         }
-        if human.salesforce and self._dice.chance(0.7):
-            properties["hubspot_owner_id"] = human.owner.hubspot_owner_id
+        if human.hubspot_owners and whole is human.contact and part.id == whole.written_id:
+            history["hubspot_owner_id"] = [
+                (at, rep.hubspot_owner_id, "CRM_UI") for at, rep in human.hubspot_owners
+            ]
+            properties["hubspot_owner_id"] = human.hubspot_owners[-1][1].hubspot_owner_id
         if self._dice.chance(0.03):
             properties["message"] = self._dice.pick(HOSTILE_TEXTS)
-        history: History = {"lifecyclestage": whole.stages} if whole.stages else {}
         updated_at = max([part.created_at, *(at for at, _, _ in whole.stages)])
         self._script.hubspot(
             Phase.PEOPLE,
@@ -123,13 +129,11 @@ class Registrar:
 
     def _one_person(self, human: Human, person: SalesforcePerson) -> None:
         first, last = person.name
-        waited = person.assigned_at is not None and person.assigned_at > person.created_at
-        owner = self._office.queue if waited else human.owner
         fields: dict[str, Any] = {
             "FirstName": first,
             "LastName": last,
             "Email": person.email,
-            "OwnerId": owner.salesforce_id,
+            "OwnerId": person.owners[0][1].salesforce_id,
             "HubSpot_Contact_Id__c": person.stored_hubspot_id,
             **person.more,
         }
@@ -140,19 +144,16 @@ class Registrar:
         else:
             fields["AccountId"] = human.company.account_id
         self._add_salesforce(Phase.PEOPLE, person.sobject, person.id, fields, person.created_at)
-        for at, changed in self._edits(human, person, waited=waited):
+        for at, changed in self._edits(person):
             self._edit_lead(human.owner, person.id, changed, at)
 
-    def _edits(
-        self, human: Human, person: SalesforcePerson, *, waited: bool
-    ) -> list[tuple[datetime, dict[str, Any]]]:
+    def _edits(self, person: SalesforcePerson) -> list[tuple[datetime, dict[str, Any]]]:
         """List a lead's later changes in the order in which they were made."""
         edits: list[tuple[datetime, dict[str, Any]]] = [
             (at, {"Status": status, "Reject_Reason__c": reason})
             for at, status, reason in person.status[1:]
         ]
-        if waited and person.assigned_at:
-            edits.append((person.assigned_at, {"OwnerId": human.owner.salesforce_id}))
+        edits += [(at, {"OwnerId": rep.salesforce_id}) for at, rep in person.owners[1:]]
         return sorted(edits, key=lambda edit: edit[0])
 
     def _edit_lead(self, owner: Rep, lead_id: str, fields: dict[str, Any], at: datetime) -> None:

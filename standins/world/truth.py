@@ -17,8 +17,11 @@ class HandoffTruth:
     the human is not there. `status` as of the world's moment: on_time (touched at or before due),
     late (touched after, or due has passed without a touch), waiting. `evidence_id` is the act that
     stopped the clock. `answer` is what sales said: accepted, rejected, or nothing. `seen_at` is
-    when Salesforce first knew the human, `assigned_at` when a user first owned a record of them,
-    neither before the start.
+    when Salesforce first knew the human, `assigned_at` when a user first owned them, neither before
+    the start; the seconds are working time from the start, `working_seconds` to the touch or the
+    world's moment. `owner_id` and `zone` are of who owned them at the touch, else at the cycle's
+    end, else now. `status` is also relieved: `relief` says why sales had no clock. `answer_status`
+    and `cause` as the rules name them; nothing where no promise was missed.
     """
 
     hubspot_id: str
@@ -26,6 +29,7 @@ class HandoffTruth:
     salesforce_id: str | None
     cycle: int
     tier: str
+    owner_id: str | None
     zone: str
     mql_at: datetime
     started_at: datetime
@@ -35,8 +39,15 @@ class HandoffTruth:
     touched_at: datetime | None
     evidence_id: str | None
     status: str
+    seen_seconds: int | None
+    assigned_seconds: int | None
+    working_seconds: int
     answer: str | None
     answer_reason: str | None
+    answered_at: datetime | None
+    answer_status: str | None
+    relief: str | None
+    cause: str | None
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,8 @@ JOB_TITLES = (
 )  # fmt: skip
 FREE_MAIL = ("gmail.com", "outlook.com", "yahoo.com", "gmx.de", "icloud.com", "proton.me")
 ROLE_MAILBOXES = ("info", "sales", "office", "contact", "billing")
-REJECT_REASONS = ("No budget", "Wrong fit", "Student or job seeker", "Competitor", "No answer")
+UNREACHED = "No answer"
+REJECT_REASONS = ("No budget", "Wrong fit", "Student or job seeker", "Competitor", UNREACHED)
 
 # What people type into the first-name field of a form; both CRMs hold it alike.
 HOSTILE_NAMES = (

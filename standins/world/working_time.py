@@ -15,10 +15,24 @@ COMPANY_ZONE = "America/New_York"
 OPENS, CLOSES = time(8), time(18)
 HOT, MQL = "hot", "mql"
 LIMITS = {HOT: timedelta(minutes=60), MQL: timedelta(hours=24)}
+ANSWER_WITHIN = timedelta(hours=24)
 # A form whose name holds one of these words asks for a talk: its submission at most so long before
 # the MQL stamp starts the short clock.
 HOT_WORDS = ("demo", "pricing", "contact")
 HOT_WITHIN = timedelta(hours=24)
+# What has to be tried before nobody being reached is a reason: so often, on so many channels, over
+# so long a time.
+ATTEMPTS, ATTEMPT_CHANNELS, ATTEMPTS_OVER = 6, 2, timedelta(days=14)
+# How long a person is left alone after a rejection, by its reason; None: for ever.
+COOL_OFF: dict[str, timedelta | None] = {
+    "No answer": timedelta(days=30),
+    "No budget": timedelta(days=90),
+    "Wrong fit": None,
+    "Competitor": None,
+    "Student or job seeker": None,
+}
+# An owner who came after this share of the limit is not to blame.
+LATE_REASSIGNMENT = 0.5
 
 _FIRST, _LAST = date(2025, 1, 1), date(2027, 3, 31)
 

@@ -24,6 +24,18 @@ def spoil(tmp_path: Path):
     return write
 
 
+def test_a_pause_needs_a_status_of_its_own(spoil):
+    path = spoil(("status: Waiting for Buyer", "status: Unqualified"))
+    with pytest.raises(AgreementError, match="a pause needs a status of its own"):
+        load_agreement(path)
+
+
+def test_a_cool_off_may_last_for_ever(spoil):
+    assert load_agreement().handoff.cool_off[-1].wait is None
+    with pytest.raises(AgreementError, match=r"cool_off.*whole number and a unit"):
+        load_agreement(spoil(("wait: null", "wait: never")))
+
+
 def test_the_default_agreement_is_valid_and_reads_durations():
     agreement = load_agreement()
     assert agreement.name == "default v1"

@@ -41,11 +41,12 @@ def test_terms_come_back_exactly_from_json():
 
 
 @pytest.mark.parametrize("start", range(1, 13))
-def test_the_days_of_a_quarter_are_those_that_name_it(start):
-    period = "2027-Q1"
-    for _ in range(8):
-        first, last = period_days(period, start)
-        assert period_of_day(first, start) == period_of_day(last, start) == period
+@pytest.mark.parametrize(("length", "period"), [("quarter", "2027-Q1"), ("month", "2027-01")])
+def test_the_days_of_a_period_are_those_that_name_it(start, length, period):
+    calendar = AGREEMENT.calendar.model_copy(update={"fiscal_year_start": start, "period": length})
+    for _ in range(26):
+        first, last = period_days(period, calendar)
+        assert period_of_day(first, calendar) == period_of_day(last, calendar) == period
         following = next_period(period)
-        assert (period_days(following, start)[0] - last).days == 1
+        assert (period_days(following, calendar)[0] - last).days == 1
         period = following

@@ -1,6 +1,7 @@
 """`tandem calc` credit, paths and clock: published examples, bad input, and the file variant."""
 
 import json
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -470,3 +471,48 @@ def test_a_bad_clock_is_named(case, calendars, said):
     with pytest.raises(BadInput) as caught:
         clock(case, **calendars)
     assert str(caught.value).startswith(f"clock.json: {said}")
+
+
+@needs_funnel
+def test_the_playbooks_table_of_revenue_by_source_and_model_comes_out():
+    """Its own formulas, session by session: the points of four models times revenue."""
+    folder = SHARED / "data" / "funnel"
+    sessions = pd.read_csv(folder / "dbt_playbook_sessions.csv")
+    won = pd.read_csv(folder / "dbt_playbook_customer_conversions.csv")
+    rows = sessions.merge(won, on="customer_id")
+    rows["at"] = pd.to_datetime(rows["started_at"], utc=True)
+    rows["won_at"] = pd.to_datetime(rows["converted_at"], utc=True)
+    inside = (rows["at"] <= rows["won_at"]) & (rows["at"] >= rows["won_at"] - timedelta(days=30))
+    rows = rows[inside].sort_values(["customer_id", "at"])
+    journeys = rows.groupby("customer_id")
+    place, whole = journeys.cumcount() + 1, journeys["at"].transform("size")
+    is_end = (place == 1) | (place == whole)
+    middle = 0.2 / (whole - 2).where(whole > 2, 1)
+    points = {
+        "first_touch": (place == 1).astype(float),
+        "last_touch": (place == whole).astype(float),
+        "position_based": pd.Series(0.4, rows.index).where(is_end, middle),
+        "linear": 1 / whole,
+    }
+    points["position_based"] = points["position_based"].mask(whole == 1, 1.0).mask(whole == 2, 0.5)
+    deals = [
+        deal(
+            *(touch(str(one["session_id"]), one["at"].isoformat(), channel=one["utm_source"],
+                    team="marketing") for one in own.to_dict("records")),
+            id=str(customer),
+            # In millionths, so that rounding to whole units stays out of the comparison.
+            amount=str(int(own["revenue"].iloc[0]) * 10**6),
+            closed_at=own["won_at"].iloc[0].isoformat(),
+        )
+        for customer, own in rows.groupby("customer_id")
+    ]  # fmt: skip
+    found = credit(*deals, window_days=30, models=list(points))["deals"]
+    for model, share in points.items():
+        expected = (share * rows["revenue"]).groupby(rows["utm_source"]).sum()
+        sums = dict.fromkeys(expected.index, 0)
+        for one in found:
+            for channel, minor in one["models"][model]["channels"].items():
+                sums[channel] += minor
+        got = {channel: minor / 10**8 for channel, minor in sums.items()}
+        assert got == pytest.approx(expected.to_dict(), abs=1e-6), model
+    assert sum(rows.groupby("customer_id")["revenue"].first()) == won["revenue"].sum()

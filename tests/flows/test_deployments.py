@@ -125,8 +125,8 @@ def test_what_is_deployed_gets_scheduled_runs(prefect):
 
 def test_the_night_runs_as_a_flow_whose_stages_are_tasks(prefect, company):
     body = (
-        "from datetime import datetime; from flows.deployments import nightly_sync;"
-        f"nightly_sync(mode='apply', as_of=datetime.fromisoformat({company.as_of!r}))"
+        "from flows.deployments import NightOptions, nightly_sync;"
+        f"nightly_sync(mode='apply', options=NightOptions(as_of={company.as_of!r}))"
     )
     done = subprocess.run(
         [sys.executable, "-c", body],
@@ -145,9 +145,35 @@ def test_the_night_runs_as_a_flow_whose_stages_are_tasks(prefect, company):
         {"flows": {"name": {"any_": ["nightly-sync"]}}, "sort": "START_TIME_DESC"},
     )
     finished = [row for row in flow_runs if row["state_type"] == "COMPLETED"]
-    assert [row["name"] for row in finished] == ["nightly-apply"]
+    assert [row["name"] for row in finished] == [f"nightly-apply-{company.as_of[:10]}"]
     tasks = ask(prefect.port, "POST", "task_runs/filter", {"limit": 50})
     names = {row["name"] for row in tasks}
     assert {"pull-hubspot", "pull-salesforce", "deliver"} <= names
     again = company.sync()
     assert json.loads(again.stdout)["written"] == {"hubspot": {}, "salesforce": {}}
+
+
+def test_an_automation_of_ours_fires_when_a_breach_was_told(prefect):
+    prefect("automation", "create", "--from-file", "deploy/automations.yaml")
+    body = (
+        "from flows.deployments import emit_told;"
+        "emit_told({'run_id': 'r1', 'told':"
+        " [{'alert': 'p1:1:breached', 'about_id': 'p1:1', 'state': 'breached'}]})"
+    )
+
+    def events(name: str) -> list:
+        asked = {"filter": {"event": {"name": [name]}}, "limit": 50}
+        return (ask(prefect.port, "POST", "events/filter", asked) or {}).get("events", [])
+
+    def fired():
+        # The server takes up a new automation a while after it was made: say it until it hears.
+        subprocess.run(
+            [sys.executable, "-c", body], env=prefect.environment, cwd=ROOT, check=True, timeout=120
+        )
+        return events("prefect.automation.triggered")
+
+    assert wait_for(fired, seconds=90)
+    (resource,) = {
+        event["resource"]["prefect.resource.id"] for event in events("tandem.handoff.breached")
+    }
+    assert resource == "tandem.handoff.p1:1"

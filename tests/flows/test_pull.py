@@ -188,6 +188,7 @@ SCOPES = {
     "crm.objects.deals.read",
     "forms",
     "content",
+    "crm.objects.marketing_events.read",
 }
 
 
@@ -405,13 +406,13 @@ def test_salesforce_s_share_ends_a_run_and_the_next_goes_on(place):
     place.salesforce.page_size = 50
     place.salesforce.daily_api_requests = 1_000
     # Enough for a quiet night (a description and a page an object), not for the leads as well.
-    place.agree(budget={"salesforce": Allowance(daily_share="0.04", reserve="0")})
+    place.agree(budget={"salesforce": Allowance(daily_share="0.044", reserve="0")})
     stops = []
     while (stop := stopped_pull(place, "salesforce")) is not None:
         stops.append(str(stop))
         assert len(stops) < 9
         place.salesforce.api_requests_used = 0
     assert stops
-    assert all("share of 40 requests" in stop for stop in stops)
+    assert all("share of 44 requests" in stop for stop in stops)
     assert len(place.live("salesforce", "lead", "LastName")) == 900
     assert place.store.watermark("salesforce", "event") == place.now

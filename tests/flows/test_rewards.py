@@ -344,3 +344,21 @@ def test_the_schedule_proposes_what_is_over_once_and_leaves_the_rest_to_people(q
     early = rewards.propose_due(quarter.store, moment("2026-06-05"))
     assert (early["period"], early["state"]) == ("2026-Q2", "open")
     assert "Run tandem sync after its end" in early["why"]
+
+
+def test_months_close_one_after_the_other_as_quarters_do(office):
+    content = agreed().model_dump(mode="json")
+    office.agreement = agreed(calendar={**content["calendar"], "period": "month"})
+    office.win("A", "2026-01-20", marketing=6_000, sales=4_000)
+    office.win("B", "2026-02-20", marketing=5_000, sales=5_000)
+    office.night("2026-03-02")
+    assert list(rewards.states(office.store)) == ["2026-01", "2026-02", "2026-03"]
+    office.close("2026-01", "2026-03-02")
+    office.lose("A")
+    office.night("2026-03-03")
+    late = office.store.postings().query(
+        "computed_for == '2026-01' and posting_period == '2026-02'"
+    )
+    assert late["reward_minor"].sum() < 0
+    office.close("2026-02", "2026-03-03")
+    assert rewards.verify(office.store)["is_whole"]

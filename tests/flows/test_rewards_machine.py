@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from agreement.periods import next_period, period_days
+from agreement.policy import load_agreement
 from agreement.terms import Participants
 from connectors.store import Store
 from flows import rewards
@@ -20,6 +21,7 @@ from tests.reference import rewards as reference
 from transforms.ledger import account_balances
 
 DEALS = ("A", "B", "C", "D")
+CALENDAR = load_agreement().calendar
 PLAN = {
     "gate": "0.70",
     "attainment_cap": "1.5",
@@ -89,7 +91,7 @@ class Company(RuleBasedStateMachine):
     def first_open(self):
         return next_period(max(self.closed_hashes)) if self.closed_hashes else "2026-Q1"
 
-    @precondition(lambda self: period_days(self.first_open(), 1)[1] < self.today)
+    @precondition(lambda self: period_days(self.first_open(), CALENDAR)[1] < self.today)
     @rule()
     def close_the_first_open_period(self):
         period = self.first_open()

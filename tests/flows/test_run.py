@@ -68,3 +68,14 @@ def test_time_does_not_go_back_once_a_night_was_applied(settings):
     with open_run(settings, as_of=early, is_scheduled=True) as run:
         assert run.as_of == NOON
         enter_into_force(run)
+
+
+def test_reward_periods_cannot_become_longer_or_shift_between_versions(settings):
+    calendar = load_agreement().calendar.model_copy(update={"period": "month"})
+    monthly = load_agreement().model_copy(update={"calendar": calendar})
+    keep(settings, version="earlier v1", content=monthly.model_dump(mode="json"))
+    with (
+        pytest.raises(AgreementError, match=r"quarter from month 1, earlier v1 of a month"),
+        open_run(settings, as_of=NOON) as run,
+    ):
+        enter_into_force(run)

@@ -79,6 +79,7 @@ def test_an_undo_puts_back_what_the_run_overwrote_and_nothing_else(story):
     apart = {
         ("salesforce", "Contact", small.contact_ids[EDITED_LATER], "Title"),
         ("salesforce", "Contact", small.contact_ids[OPTED_OUT], "HasOptedOutOfEmail"),
+        ("hubspot", "contacts", small.hubspot_ids[OPTED_OUT], "hs_email_optout"),
     }
     assert changed(story["edited"], story["back"]) == apart
 
@@ -159,6 +160,29 @@ def test_a_hold_ends_when_somebody_releases_it(held):
         released = store.release_holds(None, by="test", at=held.now)
     assert released == held.summary["held"]["count"]
     assert held.night()["written"]["salesforce"]["contact"] == 2
+
+
+def test_what_a_person_typed_is_not_lost_to_an_undo_but_travels_again_when_released(tmp_path):
+    with serve_small(tmp_path) as small:
+        small.night()
+        small.edit_hubspot(0, jobtitle="typed here")
+        carried = small.night()
+        undo(small, carried["run_id"])
+        assert small.titles(0) == ("typed here", "title 0")
+        with small.store() as store:
+            store.release_holds(None, by="test", at=small.now)
+        small.night()
+        assert small.titles(0) == ("typed here", "typed here")
+
+
+def test_an_edit_of_what_an_undo_restored_is_a_conflict_with_what_it_took_back(tmp_path):
+    with serve_small(tmp_path) as small:
+        small.night()
+        small.edit_hubspot(0, jobtitle="typed here")
+        undo(small, small.night()["run_id"])
+        small.edit_salesforce(0, Title="typed there")
+        assert small.night()["conflicts"]["count"] == 1
+        assert small.titles(0) == ("typed here", "typed there")
 
 
 def test_an_unknown_run_is_refused_and_the_latest_are_named(tmp_path):

@@ -153,10 +153,15 @@ def test_the_stricter_opt_out_reaches_every_record_also_of_an_excluded_person(to
     assert opted_out == {OPTED_OUT, EXCLUDED}
 
 
-def test_an_opt_out_that_we_cannot_write_is_left_to_a_person(told):
-    assert {row["record_id"] for row in told.nights[3]["opt_outs_left"]["first"]} == {
-        told.small.hubspot_ids[person] for person in (OPTED_OUT, EXCLUDED)
+def test_an_opt_out_reaches_hubspot_through_its_communication_preferences(told):
+    contacts = told.small.hubspot.records("contacts")
+    opted_out = {
+        person
+        for person, record in enumerate(told.small.hubspot_ids)
+        if contacts[record].get("hs_email_optout") == "true"
     }
+    assert opted_out == {OPTED_OUT, EXCLUDED}
+    assert told.nights[3]["opt_outs_left"]["count"] == 0
 
 
 def test_a_value_that_does_not_fit_is_left_out_with_its_fix_and_stops_no_other(told):
@@ -198,6 +203,38 @@ def test_the_newest_edit_wins_by_field_history_not_by_the_records_stamp(tmp_path
         small.edit_salesforce(1, FirstName="touched last")
         small.night()
         assert small.titles(0) == small.titles(1) == ("newer", "newer")
+
+
+def test_a_new_mapping_on_old_rows_is_a_backfill_that_a_plan_shows_before_anything_is_written(
+    tmp_path,
+):
+    with serve_small(tmp_path, people=3) as small:
+        small.edit_hubspot(0, mobilephone="+1 212 555 0100")
+        small.edit_salesforce(1, MobilePhone="+1 212 555 0101")
+        small.edit_hubspot(2, mobilephone="+1 212 555 0102")
+        small.edit_salesforce(2, MobilePhone="+1 212 555 0199")
+        small.night()
+        phone = "  - {name: phone, entity: person,"
+        mobile = "hubspot: mobilephone, salesforce: {lead: MobilePhone, contact: MobilePhone}}"
+        small.agree((phone, f"  - {{name: mobile, entity: person, owner: ask, {mobile}\n{phone}"))
+        before = small.state()
+        plan_id = small.night("plan")["plan_id"]
+        assert small.state() == before
+        with small.store() as store:
+            shown = [row for row in plan_view(store, plan_id)["writes"] if row["is_shared"]]
+        assert {(row["before"], row["after"]) for row in shown} == {
+            (None, "+1 212 555 0100"),
+            (None, "+1 212 555 0101"),
+        }
+        assert all("filled from" in row["reason"] for row in shown)
+        summary = small.night()
+        assert summary["conflicts"]["count"] == 1, (
+            "two old values that differ are a person's to say"
+        )
+        contacts = small.salesforce.records("Contact")
+        assert contacts[small.contact_ids[0]]["MobilePhone"] == "+1 212 555 0100"
+        assert small.hubspot.records("contacts")[small.hubspot_ids[1]]["mobilephone"][-4:] == "0101"
+        assert contacts[small.contact_ids[2]]["MobilePhone"] == "+1 212 555 0199"
 
 
 # Guards: each stops before the first write -------------------------------------------------------
@@ -358,3 +395,22 @@ def test_a_first_fill_can_be_spread_over_nights(tmp_path):
             written.append(sum(sum(kinds.values()) for kinds in summary["written"].values()))
         assert written == [3, 2, 0]
         assert summary["postponed_records"] == 0
+
+
+def test_children_of_one_account_are_sent_side_by_side(tmp_path):
+    with serve_small(tmp_path, people=6) as small:
+        other = small.salesforce.add("Account", {"Name": "Other"}, created_at=small.now)
+        for record_id in small.contact_ids[::2]:
+            small.salesforce.set("Contact", record_id, {"AccountId": other}, at=small.now)
+        sent = []
+
+        def see(sobject, record_id, values):
+            if sobject == "Contact":
+                sent.append(record_id)
+
+        small.salesforce.rules.row_rules.append(see)
+        small.night()
+        accounts = small.salesforce.records("Contact")
+        assert len(sent) == 6
+        assert sent == sorted(sent, key=lambda key: (accounts[key]["AccountId"], key))
+        assert sent != sorted(sent)

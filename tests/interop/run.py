@@ -118,7 +118,7 @@ def ask_all_we_ask(settings: Settings, world: World) -> None:
                     continue
 
 
-def _keep_quiet(route: str, key: str, text: str, webhook_url: Any) -> None:
+def _keep_quiet(route: str, key: str, text: str, addresses: Any) -> None:
     """Take an alert and say nothing."""
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from standins.hubspot import HubSpotStandIn
 from standins.salesforce import SalesforceStandIn
 from standins.world import TouchTruth, World, build_world
+from standins.world.truth import HandoffTruth
 
 # US public holidays that touch the world's clocks, from the government's own list (opm.gov).
 HOLIDAYS = {
@@ -30,11 +32,33 @@ MINUTE = timedelta(minutes=1)
 PersonKey = tuple[str, str, str]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Loaded:
     world: World
     hubspot: HubSpotStandIn
     salesforce: SalesforceStandIn
+
+    @cached_property
+    def histories(self) -> Mapping[tuple[str, str], list]:
+        """The history rows of each lead and contact."""
+        rows = defaultdict(list)
+        for sobject in ("Lead", "Contact"):
+            for history_id, row in self.salesforce.records(f"{sobject}History").items():
+                rows[sobject, str(row[f"{sobject}Id"])].append((history_id, row))
+        return rows
+
+    @cached_property
+    def records(self) -> Mapping[str, list[tuple[str, str, datetime]]]:
+        """The Salesforce records that are the human of each contact, with their making."""
+        made = {
+            record_id: (sobject, record_id, instant(fields["CreatedDate"]))
+            for sobject in ("Lead", "Contact")
+            for record_id, fields in self.salesforce.records(sobject).items()
+        }
+        of = defaultdict(list)
+        for hubspot_id, _, salesforce_id in sorted(self.world.truth.pairs):
+            of[hubspot_id].append(made[salesforce_id])
+        return of
 
 
 def load(world: World) -> Loaded:
@@ -182,7 +206,28 @@ def test_at_least_fifteen_percent_of_handoffs_are_late_and_ten_percent_never_tou
     handoffs = loaded.world.truth.handoffs
     assert sum(one.status == "late" for one in handoffs) / len(handoffs) >= 0.15
     assert sum(one.touched_at is None for one in handoffs) / len(handoffs) >= 0.10
-    assert {one.status for one in handoffs} == {"on_time", "late", "waiting"}
+    assert {one.status for one in handoffs} == {"on_time", "late", "waiting", "relieved"}
+
+
+def test_every_cause_of_a_miss_and_both_reliefs_happen(loaded):
+    handoffs = loaded.world.truth.handoffs
+    assert {one.cause for one in handoffs} == {
+        None, "not_seen", "not_assigned", "owner_inactive", "owner_absent", "reassigned_late",
+        "rejected_without_reason", "too_few_attempts", "never_touched", "touched_late",
+        "never_answered", "answered_late",
+    }  # fmt: skip
+    assert {one.relief for one in handoffs} == {None, "below_criteria", "recycled_too_soon"}
+    assert {one.answer_status for one in handoffs} == {
+        None, "in_time", "late", "waiting", "silent", "not_worked",
+    }  # fmt: skip
+
+
+def test_some_clocks_change_hands_and_some_stand_still(loaded):
+    zones = [
+        {zone for _, zone in owner_zones(loaded, one)[0]} for one in loaded.world.truth.handoffs
+    ]
+    assert sum(len(each) > 1 for each in zones) > 50
+    assert sum(bool(pauses_of(loaded, one)) for one in loaded.world.truth.handoffs) > 10
 
 
 def test_late_touches_alone_are_fifteen_percent_of_handoffs(loaded):
@@ -214,7 +259,7 @@ def test_an_answer_at_the_due_time_is_on_time_and_none_is_within_two_minutes_of_
     touched = [one for one in loaded.world.truth.handoffs if one.touched_at]
     exactly = [one for one in touched if one.touched_at == one.due_at]
     assert len(exactly) >= 5
-    assert {one.status for one in exactly} == {"on_time"}
+    assert {one.status for one in exactly} <= {"on_time", "relieved"}
     gaps = [abs(one.touched_at - one.due_at) for one in touched if one.touched_at != one.due_at]
     assert min(gaps) >= 2 * MINUTE
 
@@ -222,7 +267,8 @@ def test_an_answer_at_the_due_time_is_on_time_and_none_is_within_two_minutes_of_
 def test_due_times_equal_a_walk_through_every_minute(loaded):
     for handoff in loaded.world.truth.handoffs[::12]:
         limit = {"hot": timedelta(minutes=60), "mql": timedelta(hours=24)}[handoff.tier]
-        assert walked_due(handoff.started_at, limit, handoff.zone) == handoff.due_at
+        zones, pauses = owner_zones(loaded, handoff)[0], pauses_of(loaded, handoff)
+        assert walked_due(handoff.started_at, limit, zones, pauses) == handoff.due_at
 
 
 def test_touches_and_status_equal_what_a_slow_reader_finds_in_the_two_systems(loaded, acts):
@@ -237,7 +283,8 @@ def test_touches_and_status_equal_what_a_slow_reader_finds_in_the_two_systems(lo
         after = [one for one in stops[person] if handoff.started_at <= one[0] <= now]
         touched_at, evidence_id = min(after, default=(None, None))
         assert (handoff.touched_at, handoff.evidence_id) == (touched_at, evidence_id)
-        assert handoff.status == status_at(handoff.due_at, touched_at, now)
+        status = "relieved" if handoff.relief else status_at(handoff.due_at, touched_at, now)
+        assert handoff.status == status
 
 
 def test_cycles_and_tiers_equal_what_stage_history_and_forms_say(loaded, acts):
@@ -260,19 +307,18 @@ def test_cycles_and_tiers_equal_what_stage_history_and_forms_say(loaded, acts):
 
 
 def test_the_carrier_is_a_contact_before_a_lead_and_its_owner_gives_the_zone(loaded):
-    users = loaded.salesforce.records("User")
     of = records_of_contacts(loaded)
     for handoff in loaded.world.truth.handoffs:
         ranked = sorted(of[handoff.hubspot_id], key=lambda one: (one[0] != "Contact", one[2]))
         if not ranked:
             assert handoff.salesforce_id is None
-            assert handoff.zone == "America/New_York"
-            continue
-        kind, record_id, _ = ranked[0]
-        assert (handoff.salesforce_kind, handoff.salesforce_id) == (kind.lower(), record_id)
-        owner_id = loaded.salesforce.records(kind)[record_id]["OwnerId"]
-        owner = users.get(str(owner_id))
-        assert handoff.zone == (owner["TimeZoneSidKey"] if owner else "America/New_York")
+        else:
+            kind, record_id, _ = ranked[0]
+            assert (handoff.salesforce_kind, handoff.salesforce_id) == (kind.lower(), record_id)
+        until = handoff.touched_at or loaded.world.as_of
+        zones, owners = owner_zones(loaded, handoff)
+        assert handoff.zone == [zone for at, zone in zones if at <= until][-1]
+        assert handoff.owner_id == [owner for at, owner in owners if at <= until][-1]
 
 
 def test_answers_follow_lead_status_and_conversion(loaded):
@@ -400,8 +446,12 @@ def test_some_opportunities_have_two_copies_and_some_copies_no_opportunity(loade
 def test_touches_equal_what_a_slow_reader_finds_on_everybody_of_the_deal(loaded, acts):
     human = humans(loaded)
     credited: dict[str, dict[str, SeenAct]] = defaultdict(dict)
-    for act in acts:
-        if act.credit:
+    days = set()
+    for act in sorted(acts, key=lambda act: (act.at, act.evidence_id)):
+        day = act.at.astimezone(ZoneInfo("America/New_York")).date()
+        repeat = (human[act.person], act.credit, act.campaign, day)
+        if act.credit and repeat not in days:
+            days.add(repeat)
             credited[human[act.person]][act.evidence_id] = act
     members = people_on_deals(loaded, human)
     for deal in loaded.world.truth.deals:
@@ -525,6 +575,7 @@ class SeenAct:
     credit: tuple[str, str] | None = None
     stops_at: datetime | None = None
     form: str | None = None
+    campaign: str | None = None
 
 
 def seen_acts(loaded: Loaded) -> Iterator[SeenAct]:
@@ -581,7 +632,9 @@ def forms_and_clicks(loaded: Loaded) -> Iterator[SeenAct]:
     for event in loaded.hubspot.email_events:
         if event["type"] == "CLICK" and not event["filteredEvent"]:
             at = datetime.fromtimestamp(event["created"] / 1000, tz=UTC)
-            yield SeenAct(event["id"], holder[event["recipient"]], at, ("marketing", "email"))
+            campaign = str(event["emailCampaignId"])
+            credit = ("marketing", "email")
+            yield SeenAct(event["id"], holder[event["recipient"]], at, credit, campaign=campaign)
 
 
 def salesforce_acts(loaded: Loaded) -> Iterator[SeenAct]:
@@ -603,7 +656,7 @@ def salesforce_acts(loaded: Loaded) -> Iterator[SeenAct]:
         credit = ("sales", channel) if is_email or is_connected else None
         yield SeenAct(record_id, whose(task["WhoId"]), at, credit, at if is_out else None)
     for record_id, event in loaded.salesforce.records("Event").items():
-        if event["CreatedById"] in machines or event["OwnerId"] in machines:
+        if event["CreatedById"] in machines or event["OwnerId"] in machines or not event["WhoId"]:
             continue
         has_ended = instant(event["EndDateTime"]) <= loaded.world.as_of
         credit = ("sales", "meeting") if has_ended else None
@@ -620,7 +673,8 @@ def campaign_responses(loaded: Loaded) -> Iterator[SeenAct]:
                 date.fromisoformat(str(member["FirstRespondedDate"])), datetime.min.time(), UTC
             )
             person = whose(member.get("ContactId") or member["LeadId"])
-            yield SeenAct(record_id, person, at, ("marketing", "campaign"))
+            campaign = str(member["CampaignId"])
+            yield SeenAct(record_id, person, at, ("marketing", "campaign"), campaign=campaign)
 
 
 def whose(who_id: object) -> PersonKey:
@@ -661,6 +715,10 @@ def people_of_accounts(loaded: Loaded, human: Mapping[PersonKey, str]) -> dict[s
     for record_id, fields in loaded.salesforce.records("Contact").items():
         staff[str(fields["AccountId"])].add(human["salesforce", "contact", record_id])
     accounts = loaded.salesforce.records("Account")
+    by_name = {str(one["Name"]): record_id for record_id, one in accounts.items()}
+    for record_id, fields in loaded.salesforce.records("Lead").items():
+        account = by_name.get(str(fields["Company"]))
+        staff[str(account)].add(human["salesforce", "lead", record_id])
     by_domain = {
         str(one["Website"]).removeprefix("https://www.").strip("/"): record_id
         for record_id, one in accounts.items()
@@ -705,15 +763,7 @@ def rate_on(loaded: Loaded, currency: str, day: str) -> Fraction:
 
 def records_of_contacts(loaded: Loaded) -> dict[str, list[tuple[str, str, datetime]]]:
     """List the Salesforce records that are the human of each contact, with their making."""
-    made = {
-        record_id: (sobject, record_id, instant(fields["CreatedDate"]))
-        for sobject in ("Lead", "Contact")
-        for record_id, fields in loaded.salesforce.records(sobject).items()
-    }
-    of = defaultdict(list)
-    for hubspot_id, _, salesforce_id in sorted(loaded.world.truth.pairs):
-        of[hubspot_id].append(made[salesforce_id])
-    return of
+    return loaded.records
 
 
 def live_ids(loaded: Loaded) -> dict[tuple[str, str], set[str]]:
@@ -755,12 +805,20 @@ def shared_address_share(loaded: Loaded) -> float:
     return sum(map(bool, shared)) / len(pairs)
 
 
-def walked_due(start: datetime, limit: timedelta, zone: str) -> datetime:
-    """Walk minute by minute: each is wholly open or wholly closed, by the zone's wall clock."""
-    wall, left, at = ZoneInfo(zone), limit, start
+def walked_due(start: datetime, limit: timedelta, zones: list, pauses: list) -> datetime:
+    """Walk minute by minute: each is wholly open or wholly closed, by the owner's wall clock.
+
+    A minute in which the owner changes or a pause begins or ends is walked in parts.
+    """
+    left, at = limit, start
+    bounds = sorted({each for each, _ in zones} | {each for pause in pauses for each in pause})
     while True:
         next_minute = at.replace(second=0, microsecond=0) + MINUTE
-        shown = at.astimezone(wall)
+        next_minute = min([next_minute, *(each for each in bounds if at < each < next_minute)])
+        shown = at.astimezone(ZoneInfo([zone for since, zone in zones if since <= at][-1]))
+        if any(begun <= at < ended for begun, ended in pauses):
+            at = next_minute
+            continue
         is_open = (
             shown.weekday() < 5 and f"{shown:%Y-%m-%d}" not in HOLIDAYS and 8 <= shown.hour < 18
         )
@@ -774,6 +832,66 @@ def status_at(due_at: datetime, touched_at: datetime | None, now: datetime) -> s
     if touched_at is None:
         return "late" if now > due_at else "waiting"
     return "on_time" if touched_at <= due_at else "late"
+
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def owner_zones(loaded: Loaded, handoff: HandoffTruth) -> tuple[list, list]:
+    """List from when on which zone counted and who owned: HubSpot's owner, then Salesforce's."""
+    users = loaded.salesforce.records("User")
+    by_email = {str(user["Email"]).lower(): user_id for user_id, user in users.items()}
+    emails = {owner_id: owner.email for owner_id, owner in loaded.hubspot.owners.items()}
+    turns: list[tuple[datetime, str | None]] = []
+    record = loaded.hubspot.tables["contacts"].live[int(handoff.hubspot_id)]
+    for version in record.history("hubspot_owner_id")[::-1]:
+        at = datetime.fromtimestamp(version.at / 1000, tz=UTC)
+        turns.append((at, by_email.get(emails.get(version.value, ""))))
+    ranked = sorted(records_of_contacts(loaded)[handoff.hubspot_id], key=lambda one: one[2])
+    for sobject in ("Lead", "Contact"):
+        own = [one for one in ranked if one[0] == sobject]
+        if not own:
+            continue
+        _, record_id, made = own[0]
+        if sobject == "Contact" or not any(
+            one[0] == "Contact" and one[2] <= made for one in ranked
+        ):
+            turns = [turn for turn in turns if turn[0] < made]
+            turns += changes_of(loaded, sobject, record_id, "Owner", made)
+    turns = [(LONG_AGO, None), *turns]
+    zones = [
+        (at, users[owner]["TimeZoneSidKey"] if owner and owner in users else "America/New_York")
+        for at, owner in turns
+    ]
+    return zones, turns
+
+
+def changes_of(loaded: Loaded, sobject: str, record_id: str, field: str, made: datetime) -> list:
+    """List the values of a field from the making of a record on, by its history."""
+    rows = sorted(
+        (instant(row["CreatedDate"]), history_id, row)
+        for history_id, row in loaded.histories[sobject, record_id]
+        if row["Field"] == field and row["DataType"] != "Text"
+    )
+    if not rows:
+        name = {"Owner": "OwnerId"}.get(field, field)
+        return [(made, str(loaded.salesforce.records(sobject)[record_id][name]))]
+    return [(made, rows[0][2]["OldValue"]), *((at, row["NewValue"]) for at, _, row in rows)]
+
+
+def pauses_of(loaded: Loaded, handoff: HandoffTruth) -> list[tuple[datetime, datetime]]:
+    """List the times in which a lead of the human waited for the buyer, after the start."""
+    found = []
+    for sobject, record_id, made in records_of_contacts(loaded)[handoff.hubspot_id]:
+        if sobject == "Lead":
+            changes = changes_of(loaded, "Lead", record_id, "Status", made)
+            ends = [*(at for at, _ in changes[1:]), loaded.world.as_of]
+            found += [
+                (at, end)
+                for (at, status), end in zip(changes, ends, strict=True)
+                if status == "Waiting for Buyer" and end > handoff.started_at
+            ]
+    return found
 
 
 def as_seen(touch: TouchTruth) -> tuple[str, datetime, str, str]:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from agreement.policy import Definitions, Exclusion, load_agreement
 from tests import builders
-from transforms.bridge import bridge
+from transforms.bridge import CLASSES, bridge
 
 LEAD = "00Q000000000001EAA"
 MQL_AT = "2026-03-02T15:00Z"
@@ -17,7 +17,9 @@ DEFINITIONS = Definitions(
 )
 
 
-def accounted(contact=None, answer=None, is_linked=True, others=(), reason=None):
+def accounted(
+    contact=None, answer=None, is_linked=True, others=(), reason=None, reviews=(), decisions=()
+):
     """Account for one MQL contact; give its row as a dict."""
     links = [{"entity_id": "p1", "record_id": "1", "rule": "stored id"}]
     if is_linked:
@@ -37,6 +39,8 @@ def accounted(contact=None, answer=None, is_linked=True, others=(), reason=None)
         builders.people(
             {"record_id": "1", "email": "a@x.test", "owner_id": "7"} | (contact or {}), *others
         ),
+        builders.reviews(*reviews),
+        builders.match_decisions(*decisions),
         DEFINITIONS,
     )
     (row,) = found.to_dict("records")
@@ -67,8 +71,53 @@ def test_the_likely_cause_of_a_missing_record():
     same_address = {"system": "salesforce", "kind": "lead", "record_id": LEAD, "email": "a@x.test"}
     assert accounted(is_linked=False) == ("missing", "never sent", "")
     assert accounted(is_linked=False, contact={"owner_id": None})[1] == "no owner"
-    assert accounted(is_linked=False, others=[same_address])[1].startswith("duplicate rule")
-    assert accounted(is_linked=False, contact={"partner_id": LEAD})[1].startswith("sync error")
+    assert accounted(is_linked=False, contact={"email": None})[1].startswith("no e-mail")
+    _, cause, sign = accounted(is_linked=False, others=[same_address])
+    assert cause.startswith("duplicate rule")
+    assert sign == f"lead {LEAD}"
+    _, cause, sign = accounted(is_linked=False, contact={"partner_id": LEAD})
+    assert cause.startswith("sync error")
+    assert sign == LEAD
+
+
+def waiting(score: float, record_id: str, **changes) -> dict:
+    return {
+        "review_id": f"m_{record_id}",
+        "left_id": "1",
+        "score": score,
+        "right_id": record_id,
+    } | (changes)
+
+
+def test_a_person_whose_match_waits_waits_for_review_under_the_likeliest_pair():
+    pairs = [waiting(0.4, "R1"), waiting(0.7, "R2")]
+    found = accounted(is_linked=False, reviews=pairs)
+    assert found == ("waiting for review", "a match in the uncertain band", "lead R2, review m_R2")
+
+
+def test_a_review_that_ended_or_is_of_one_system_or_of_companies_is_no_reason():
+    ended = waiting(0.4, "R1", ended_at="2026-02-01T00:00Z")
+    inside = waiting(0.4, "2", right_system="hubspot", right_kind="contact")
+    companies = waiting(0.4, "R1", entity="account")
+    for other in (ended, inside, companies):
+        assert accounted(is_linked=False, reviews=[other])[0] == "missing"
+
+
+def test_sales_answer_and_a_link_go_before_a_review():
+    assert accounted(reviews=[waiting(0.7, "R2")])[0] == "linked"
+    assert accounted(is_linked=False, answer="rejected", reviews=[waiting(0.7, "R2")])[0] == (
+        "rejected"
+    )
+
+
+@pytest.mark.parametrize("decision", ["reject", "forbid", "accept"])
+def test_a_person_who_keeps_two_records_apart_is_the_cause(decision):
+    said = {"decision_id": "d_1", "left_id": "1", "right_id": LEAD, "decision": decision}
+    _, cause, sign = accounted(is_linked=False, decisions=[said])
+    if decision == "accept":
+        assert cause == "never sent"
+    else:
+        assert (cause, sign) == ("a person's decision keeps it apart", f"lead {LEAD}")
 
 
 def test_the_latest_cycle_s_answer_counts():
@@ -86,6 +135,8 @@ def test_the_latest_cycle_s_answer_counts():
             {"entity_id": "p1", "record_id": LEAD, "system": "salesforce", "kind": "lead"},
         ),
         builders.people({"record_id": "1"}),
+        builders.reviews(),
+        builders.match_decisions(),
         DEFINITIONS,
     )
     assert found["bridge_class"].tolist() == ["linked"]
@@ -99,6 +150,7 @@ contacts = st.lists(
             "answer": st.sampled_from(["accepted", "rejected", None]),
             "is_linked": st.booleans(),
             "owner_id": st.sampled_from(["7", None]),
+            "waits": st.booleans(),
         }
     ),
     max_size=8,
@@ -138,9 +190,17 @@ def test_the_classes_add_up_to_the_mqls(rows):
                 for n, row in numbered
             )
         ),
+        builders.reviews(
+            *(
+                {"review_id": f"m_{n}", "left_id": str(n), "right_id": f"R{n}"}
+                for n, row in numbered
+                if row["waits"]
+            )
+        ),
+        builders.match_decisions(),
         DEFINITIONS,
     )
     assert sorted(found["record_id"]) == sorted(str(n) for n, _ in numbered)
-    assert found["bridge_class"].isin(["linked", "excluded", "rejected", "missing"]).all()
+    assert found["bridge_class"].isin(CLASSES).all()
     excluded = [str(n) for n, row in numbered if row["email"] == "a@us.test"]
     assert sorted(found.loc[found["bridge_class"] == "excluded", "record_id"]) == sorted(excluded)

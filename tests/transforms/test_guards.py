@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from agreement.frames import Writes, as_text
 from agreement.policy import Guards
-from transforms.guards import guard_faults
+from transforms.guards import creations_in, guard_faults
 
 KEY = ("hubspot", "contact")
 LIMITS = {
@@ -17,6 +17,7 @@ LIMITS = {
     "overwrites_share": "1",
     "blanks_share": "1",
     "at_least": 0,
+    "self_check_records": 0,
 }
 
 
@@ -69,3 +70,20 @@ def test_few_records_meet_no_guard():
 def test_a_guard_is_met_exactly_when_the_share_is_above_it(count, whole, share):
     is_met = bool(faults(changes(min(count, whole)), whole, records_share=share))
     assert is_met == (Decimal(min(count, whole)) > Decimal(share) * whole)
+
+
+def test_a_record_that_is_not_there_is_a_creation_and_one_is_too_many():
+    columns = {"record_id": ["1", "2", "3", "9"], "is_deleted": [False, False, True, False]}
+    current = {KEY: pd.DataFrame(columns).astype({"record_id": "str"})}
+    frame = pd.DataFrame(changes(5), columns=["record_id", "field", "before", "after"])
+    where = {"system": "hubspot", "kind": "contact", "reason": "why"}
+    texts = {name: as_text(values) for name, values in frame.assign(**where).items()}
+    writes = Writes.validate(pd.DataFrame(texts)[list(Writes.to_schema().columns)])
+    found = creations_in(writes, current)
+    assert found == {KEY: 3}, "0 and 4 were never there, 3 is deleted"
+    none = writes.iloc[:0]
+    [said] = guard_faults(none, {}, Guards.model_validate(LIMITS), found)
+    assert (
+        said == "3 hubspot contact records would be created, over the guard guards.creations of 0"
+    )
+    assert guard_faults(none, {}, Guards.model_validate(LIMITS | {"creations": 3}), found) == []

@@ -11,6 +11,8 @@ from agreement.frames import Memberships, Rates
 from agreement.policy import TouchRule
 from tests import builders
 from transforms import journeys
+from transforms.touches import touches as pick_touches
+from transforms.touches import with_account_ids
 
 AGREEMENT = builders.AGREEMENT
 NOW = datetime(2026, 11, 17, 14, 15, tzinfo=UTC)
@@ -32,7 +34,15 @@ def act(activity: str, **changes) -> dict:
 
 
 def touches(*acts: dict, people=(ANN,), rules=AGREEMENT.touches) -> pd.DataFrame:
-    return journeys.touches(builders.activities(*acts), builders.crosswalk(*people), rules, NOW)
+    return judged(*acts, people=people, rules=rules)[0]
+
+
+def judged(*acts: dict, people=(ANN,), rules=AGREEMENT.touches, **filters):
+    changed = AGREEMENT.touch_filters.model_copy(update=filters)
+    zone = AGREEMENT.calendar.zone
+    return pick_touches(
+        builders.activities(*acts), builders.crosswalk(*people), rules, NOW, changed, zone
+    )
 
 
 @pytest.mark.parametrize(
@@ -45,6 +55,12 @@ def touches(*acts: dict, people=(ANN,), rules=AGREEMENT.touches) -> pd.DataFrame
         (act("call", outcome="Completed"), "call", "sales"),
         (act("email", direction="outbound"), "sales_email", "sales"),
         (act("meeting", outcome="completed"), "meeting", "sales"),
+        (act("meeting", outcome="completed", title="Demo for Acme"), "demo", "sales"),
+        (act("meeting", outcome="completed", title="Re: demo"), "meeting", "sales"),
+        (act("email", direction="inbound"), "email", "marketing"),
+        (act("visit", status="paid_search"), "ads", "marketing"),
+        (act("visit", status="referrals"), "web", "marketing"),
+        (act("event", status="attended"), "event", "marketing"),
     ],
 )
 def test_the_agreements_list_gives_a_touch_its_channel_and_team(given_act, channel, team):
@@ -59,8 +75,9 @@ def test_the_agreements_list_gives_a_touch_its_channel_and_team(given_act, chann
     [
         act("call", outcome="no answer"),
         act("call"),
-        act("email", direction="inbound"),
         act("meeting", outcome="canceled"),
+        act("visit", status="direct_traffic"),
+        act("event", status="registered"),
         act("campaign", status="sent"),
         act("task"),
         act("form", is_automatic=True),
@@ -394,3 +411,100 @@ def test_merging_two_people_moves_their_touches_and_nothing_else(rows):
     for name, _, at in sorted(merged, key=lambda row: row[2]):
         earliest.setdefault(name, (name, "ann", at))
     assert path(*earliest.values(), on_deal=("ann",)) == path(*rows)
+
+
+# What is on the list and still no touch ----------------------------------------------------------
+
+
+def reasons(*acts: dict, people=(ANN,), **filters) -> dict[str, str]:
+    found = judged(*acts, people=people, **filters)[1]
+    return dict(zip(found["touch_id"], found["reason"], strict=True))
+
+
+def test_each_act_that_is_no_touch_says_why():
+    acts = [
+        act("form", evidence_id="import", is_automatic=True),
+        act("click", evidence_id="scan", is_automatic=True),
+        act("campaign", evidence_id="sent", status="responded", is_done=False),
+        act("task", evidence_id="task"),
+        act("call", evidence_id="first", outcome="connected", at="2026-05-02T10:00Z"),
+        act("call", evidence_id="second", outcome="connected", at="2026-05-02T11:00Z"),
+        act("form", evidence_id="later", at="2026-11-18T00:00Z"),
+        act("form", evidence_id="stranger", person_record_id="nobody"),
+    ]
+    assert reasons(*acts) == {
+        "import": "machine",
+        "scan": "scanner",
+        "sent": "not_done",
+        "task": "not_listed",
+        "second": "repeat",
+    }
+    assert touches(*acts)["touch_id"].tolist() == ["first"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"at": "2026-05-02T04:30Z"},
+        {"person_record_id": "2"},
+        {"activity": "meeting", "outcome": "completed"},
+    ],
+    ids=["the next day in the company's zone", "another person", "another channel"],
+)
+def test_what_differs_in_day_person_or_channel_is_no_repeat(changes):
+    first = act("call", evidence_id="first", outcome="connected", at="2026-05-02T03:30Z")
+    other = {**first, "evidence_id": "other", "at": "2026-05-02T02:30Z", **changes}
+    assert len(touches(first, other, people=(ANN, person("2", "bob")))) == 2
+
+
+def test_responses_to_two_campaigns_on_one_day_are_two_touches():
+    rows = [
+        act("campaign", evidence_id=name, status="responded", campaign_id=name) for name in "AB"
+    ]
+    assert len(touches(*rows)) == 2
+
+
+def test_repeats_count_where_the_agreement_says_so():
+    rows = [act("click", evidence_id=name) for name in "AB"]
+    assert reasons(*rows) == {"B": "repeat"}
+    assert reasons(*rows, is_daily=False) == {}
+
+
+@pytest.mark.parametrize(
+    ("written", "is_reply"),
+    [("2026-04-01T09:59Z", True), ("2026-04-01T10:00Z", False), ("2026-05-01T10:01Z", True)],
+)
+def test_an_answer_to_sales_is_no_reply_to_marketing(written, is_reply):
+    mail = act("email", evidence_id="out", direction="outbound", at=written)
+    answer = act("email", evidence_id="in", direction="inbound", at="2026-05-01T10:00Z")
+    assert ("in" in touches(mail, answer)["touch_id"].tolist()) == is_reply
+
+
+def test_a_machines_mail_before_it_leaves_a_reply_to_marketing():
+    mail = act("email", evidence_id="out", direction="outbound", is_automatic=True)
+    answer = act("email", evidence_id="in", direction="inbound", at="2026-05-02T10:00Z")
+    assert touches(mail, answer)["touch_id"].tolist() == ["in"]
+
+
+def test_a_touch_names_the_account_of_its_person():
+    found = with_account_ids(TOUCHES, PEOPLE, CROSSWALK)
+    assert found["account_id"].fillna("none").tolist() == ["acme", "acme", "none"]
+
+
+def test_a_lost_deal_gets_a_path_only_to_compare_with():
+    lost = {**DEAL, "state": "lost", "credited_at": None, "closed_on": "2026-05-01"}
+    ended = journeys.lost_deals(
+        builders.deals(lost, {**DEAL, "deal_id": "won"}), AGREEMENT.calendar
+    )
+    assert ended["deal_id"].tolist() == ["d-006A"]
+    assert ended["credited_at"].tolist() == [pd.Timestamp("2026-05-02T04:00Z")]
+
+
+def test_a_narrower_window_is_the_same_path_without_its_early_touches():
+    days = {"t1": "2025-06-01T00:00Z", "t2": "2026-03-01T00:00Z", "t3": "2026-04-30T00:00Z"}
+    rows = [{"touch_id": name, "person_id": "ann", "touched_at": at} for name, at in days.items()]
+    on_deal = builders.deal_people({"deal_id": "d-006A", "person_id": "ann"})
+    wide = journeys.paths(builders.touches(*rows), on_deal, builders.deals(DEAL), None)
+    narrow = journeys.narrowed(wide, builders.deals(DEAL), 90)
+    assert wide["touch_id"].tolist() == ["t1", "t2", "t3"]
+    assert narrow["touch_id"].tolist() == ["t2", "t3"]

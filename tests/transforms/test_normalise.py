@@ -22,7 +22,12 @@ def reconciled(given, pairs=None, integration_user_id=None):
     aliases = normalise.aliases(mirrors)
     live = normalise.live(mirrors, aliases)
     associated = normalise.associations(builders.associations(pairs or {}), aliases)
-    users = normalise.users(live["salesforce", "user"], AGREEMENT.automatic, integration_user_id)
+    users = normalise.users(
+        live["salesforce", "user"],
+        live["hubspot", "owner"],
+        AGREEMENT.automatic,
+        integration_user_id,
+    )
     return {
         "aliases": aliases,
         "people": normalise.people(live, associated["contact", "company"], AGREEMENT.handoff),
@@ -391,7 +396,9 @@ def changes(given=None, *entries):
     mirrors = builders.mirrors(given or {})
     aliases = normalise.aliases(mirrors)
     histories = {("hubspot", "contact"): builders.history(*entries)}
-    found = normalise.stage_changes(histories, normalise.live(mirrors, aliases), aliases)
+    found = normalise.stage_changes(
+        histories, normalise.live(mirrors, aliases), aliases, "Reject_Reason__c"
+    )
     return [
         (row["record_id"], row["field"], row["value"], f"{row['changed_at']:%m-%d %H}")
         for row in found.to_dict("records")
@@ -424,6 +431,80 @@ def test_owner_history_counts_ids_and_knows_the_first_owner():
     assert changes(given) == [
         (LEAD, "owner", "00G000000000001AAA", "03-01 00"),
         (LEAD, "owner", USER, "03-02 00"),
+    ]
+
+
+def test_an_owner_of_a_contact_comes_from_its_own_history():
+    event = {"Field": "Owner", "created_at": "2026-03-02T00:00Z", "ContactId": CONTACT}
+    given = {
+        ("salesforce", "contact"): [{"record_id": CONTACT, "created_at": "2026-03-01T00:00Z"}],
+        ("salesforce", "contact_history"): [
+            {"record_id": "h1", "OldValue": ROBOT, "NewValue": USER, **event}
+        ],
+    }
+    assert changes(given) == [
+        (CONTACT, "owner", ROBOT, "03-01 00"),
+        (CONTACT, "owner", USER, "03-02 00"),
+    ]
+
+
+def test_who_owned_a_lead_that_a_merge_took_over_never_owned_the_survivor():
+    lost = "00Q000000000002EAA"
+    event = {"Field": "Owner", "created_at": "2026-03-02T00:00Z", "LeadId": lost}
+    given = {
+        ("salesforce", "lead"): [
+            {"record_id": LEAD, "created_at": "2026-03-01T00:00Z"},
+            {"record_id": lost, "merged_into": LEAD, "is_deleted": True},
+        ],
+        ("salesforce", "lead_history"): [
+            {"record_id": "h1", "OldValue": ROBOT, "NewValue": USER, **event}
+        ],
+    }
+    assert changes(given) == []
+
+
+def test_a_reason_and_a_conversion_are_dated_by_the_lead_s_history():
+    event = {"created_at": "2026-03-02T00:00Z", "LeadId": LEAD}
+    given = {
+        ("salesforce", "lead"): [{"record_id": LEAD, "created_at": "2026-03-01T00:00Z"}],
+        ("salesforce", "lead_history"): [
+            {"record_id": "h1", "Field": "Reject_Reason__c", "NewValue": "No budget", **event},
+            {"record_id": "h2", "Field": "leadConverted", **event},
+        ],
+    }
+    found = changes(given)
+    assert (LEAD, "reason", "No budget", "03-02 00") in found
+    assert [one[1] for one in found] == ["converted", "reason"]
+
+
+def test_a_hubspot_owner_is_the_user_of_the_same_address_the_active_one_first():
+    owners = [
+        {"record_id": "1", "email": "Rep@x.test", "is_archived": "true"},
+        {"record_id": "2", "email": "rep@x.test", "is_archived": "false"},
+    ]
+    given = {
+        ("hubspot", "owner"): owners,
+        ("salesforce", "user"): [
+            user(Email="rep@X.test", Department="North"),
+            user(ROBOT, Name="Nobody"),
+        ],
+    }
+    found = reconciled(given)["users"]
+    assert found["hubspot_owner_id"].tolist()[0] == "2"
+    assert found["team"].tolist()[0] == "North"
+    assert found[["hubspot_owner_id", "team"]].iloc[1].isna().all()
+
+
+def test_only_an_event_that_says_out_of_office_is_an_absence():
+    day = {"StartDateTime": NOON, "EndDateTime": "2026-03-04T12:00:00.000Z", "OwnerId": USER}
+    events = [
+        {"record_id": "e1", "ShowAs": "OutOfOffice", **day},
+        {"record_id": "e2", "ShowAs": "Busy", **day},
+        {"record_id": "e3", "ShowAs": "OutOfOffice", **day, "EndDateTime": None},
+    ]
+    found = normalise.absences(builders.mirror("salesforce", "event", *events))
+    assert [(row["user_id"], row["starts_at"].day) for row in found.to_dict("records")] == [
+        (USER, 2)
     ]
 
 

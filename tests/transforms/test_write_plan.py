@@ -1,3 +1,4 @@
+import hashlib
 from decimal import Decimal
 
 import pandas as pd
@@ -80,6 +81,7 @@ def crosswalk(*rows: tuple) -> pd.DataFrame:
             score=1.0,
             evidence=pd.Series("", index=frame.index, dtype="str"),
             since=as_utc([NOON] * len(frame)),
+            decided_by=pd.Series(None, index=frame.index, dtype="str"),
         )[list(Crosswalk.to_schema().columns)]
     )
 
@@ -185,6 +187,13 @@ def test_the_explanation_id_changes_with_the_numbers_only():
         PERSON, PEOPLE, TOUCHES, empty(frames.HandoffStatus), more, DEALS, AGREEMENT, 2
     )[KEY]
     assert changed.loc[0, "explanation_id"] != first["explanation_id"]
+
+
+def test_an_explanation_id_is_the_same_in_every_release_since_it_hashes_plain_text():
+    shaped = pd.DataFrame({"record_id": ["101"], "credit_won": ["12.5"], "note": [None]})
+    content = "101\x1f12.5\x1f\x1fdefault v1"
+    expected = hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
+    assert planning._explanation_ids(shaped, "default v1").tolist() == [f"tx-{expected}"]
 
 
 def deal_rows() -> dict:

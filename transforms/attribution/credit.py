@@ -8,7 +8,9 @@ import pandas as pd
 from agreement.frames import Credits, DataFrame, Deals, PathTouches, empty
 from agreement.policy import Attribution
 from transforms.attribution.blocks import NEVER, PathTable, Whole, blocks
+from transforms.attribution.bounds import team_shift
 from transforms.attribution.shares import shares
+from transforms.journeys import inside_window
 
 UNKNOWN = "unknown"
 
@@ -19,34 +21,61 @@ def credits(
     """Share each won and open deal's amount over the touches on its path (rules.md 1).
 
     One row per model, deal and touch: models as the policy names them, deals in the given order,
-    touches in the order of `paths` (A2, window applied). The credits of a deal add up to its
-    amounts exactly, in company currency and in its own; a deal without a touch has one row of team
-    and channel `unknown`. A lost deal has no amount to share and no row.
+    touches in the order of `paths` (A2, in the widest window of the models; each model takes those
+    in its own), then what floor and cap move. The credits of a deal add up to its amounts exactly,
+    in company currency and in its own; a deal without a touch has one row of team and channel
+    `unknown`. A lost deal has no amount to share and no row.
     """
     credited = deals[deals["credited_at"].notna()].reset_index(drop=True)
-    rows = _by_deal(paths, credited)
-    table = path_table(
+    every = _by_deal(paths, credited)
+    pieces = []
+    for model in policy.models:
+        rows = inside_window(every, credited.set_index("deal_id"), policy.window_of(model))
+        rows = rows.reset_index(drop=True)
+        table = _table_of(rows, credited)
+        touched = _touched(rows, _split(table, _amounts_of(credited), model, policy), model)
+        of_model = [touched, _unknown(credited, np.diff(table.first) == 0).assign(model=model)]
+        if model == policy.shared:
+            of_model.append(team_shift(touched, policy))
+        pieces.append(_in_order(of_model, credited))
+    if not any(len(piece) for piece in pieces):
+        return Credits.validate(empty(Credits), lazy=True)
+    return as_credits(pd.concat([piece for piece in pieces if len(piece)], ignore_index=True))
+
+
+def as_credits(rows: pd.DataFrame) -> DataFrame[Credits]:
+    """Check credits in the order given."""
+    columns = list(Credits.to_schema().columns)
+    texts = ["model", "deal_id", "touch_id", "person_id", "channel", "team", "campaign_id"]
+    typed = rows[columns].astype(dict.fromkeys(texts, "str"))
+    return Credits.validate(typed.reset_index(drop=True), lazy=True)
+
+
+def _table_of(rows: pd.DataFrame, deals: pd.DataFrame) -> PathTable:
+    return path_table(
         rows["place"].to_numpy(),
         rows["touched_at"],
         pd.factorize(rows["channel"])[0],
-        credited["lead_created_at"],
-        credited["created_at"],
+        deals["lead_created_at"],
+        deals["created_at"],
     )
-    amounts = {
-        "credit_minor": credited["company_minor"].to_numpy(),
-        "credit_deal_minor": credited["amount_minor"].to_numpy(),
+
+
+def _amounts_of(deals: pd.DataFrame) -> dict[str, Whole]:
+    return {
+        "credit_minor": deals["company_minor"].to_numpy(),
+        "credit_deal_minor": deals["amount_minor"].to_numpy(),
     }
-    unknown = _unknown(credited, np.diff(table.first) == 0)
-    pieces = []
-    for model in policy.models:
-        pieces.append(_touched(rows, _split(table, amounts, model, policy), model))
-        pieces.append(unknown.assign(model=model))
-    if not any(len(piece) for piece in pieces):
-        return Credits.validate(empty(Credits), lazy=True)
-    every = pd.concat([piece for piece in pieces if len(piece)], ignore_index=True)
-    columns = list(Credits.to_schema().columns)
-    texts = ["model", "deal_id", "touch_id", "person_id", "channel", "team", "campaign_id"]
-    return Credits.validate(every[columns].astype(dict.fromkeys(texts, "str")), lazy=True)
+
+
+def _in_order(pieces: Sequence[pd.DataFrame], deals: pd.DataFrame) -> pd.DataFrame:
+    """Put the rows of one model into the order of the deals, as they stand inside one."""
+    there = [piece for piece in pieces if len(piece)]
+    if not there:
+        return pieces[0]
+    rows = pd.concat(there, ignore_index=True)
+    place = pd.Index(deals["deal_id"]).get_indexer(pd.Index(rows["deal_id"]))
+    return rows.iloc[np.argsort(place, kind="stable")]
 
 
 def path_table(

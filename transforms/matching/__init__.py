@@ -1,7 +1,29 @@
 """Person matching across the two CRMs: keys, comparison, trained scores, one-to-one choice."""
 
+from transforms.matching.contact import is_free as is_free_mail
+from transforms.matching.contact import registered as registered_domain
 from transforms.matching.encode import COLUMNS
-from transforms.matching.match import LINK, REVIEW, match
+from transforms.matching.match import LINK, REVIEW, Matched, match, match_people
 from transforms.matching.model import MatchModel
+from transforms.matching.reasons import THROUGH
+from transforms.matching.text import company as company_name
+from transforms.matching.weights import Thresholds, thresholds, weights
+from transforms.matching.words import Words
 
-__all__ = ["COLUMNS", "LINK", "REVIEW", "MatchModel", "match"]
+__all__ = [
+    "COLUMNS",
+    "LINK",
+    "REVIEW",
+    "THROUGH",
+    "MatchModel",
+    "Matched",
+    "Thresholds",
+    "Words",
+    "company_name",
+    "is_free_mail",
+    "match",
+    "match_people",
+    "registered_domain",
+    "thresholds",
+    "weights",
+]

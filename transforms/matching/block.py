@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from transforms.matching.encode import MISSING, Codes, Records, Text, text_hash
+from transforms.matching.encode import BITS, MISSING, Codes, Records, Text, joined, text_hash
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def domains(records: Records) -> tuple[Codes, Codes]:
     own = np.where(address.is_free, MISSING, address.domain)
     row, value = _flat(np.arange(len(records)), np.column_stack([own, records.website]))
     distinct = _distinct(joined(row, value))
-    return distinct >> _BITS, distinct & ((1 << _BITS) - 1)
+    return distinct >> BITS, distinct & ((1 << BITS) - 1)
 
 
 def _distinct(values: Codes) -> Codes:
@@ -121,8 +121,6 @@ def _distinct(values: Codes) -> Codes:
     return ordered[np.r_[True, ordered[1:] != ordered[:-1]]] if len(ordered) else ordered
 
 
-# Codes are below this power of two: eight million distinct values.
-_BITS = 23
 _LETTERS = 128
 
 
@@ -141,7 +139,7 @@ def _employers(records: Records, where: Codes, domain: Codes) -> tuple[Codes, Co
     by_name = code[records.company.code[named]]
     by_domain = code[len(names) :][records.label_of[domain]]
     distinct = _distinct(joined(np.r_[named, where], np.r_[by_name, by_domain]))
-    return distinct >> _BITS, distinct & ((1 << _BITS) - 1)
+    return distinct >> BITS, distinct & ((1 << BITS) - 1)
 
 
 def _begins(name: Text, letters: int) -> Codes:
@@ -150,11 +148,6 @@ def _begins(name: Text, letters: int) -> Codes:
     code = np.r_[pd.factorize(np.array(begins, dtype=object))[0], MISSING].astype(np.int64)
     numbers: Codes = code[name.code]
     return numbers
-
-
-def joined(high: Codes, low: Codes) -> Codes:
-    """Join two codes into one number; missing where either is missing."""
-    return np.where((high < 0) | (low < 0), MISSING, (high << _BITS) + low)
 
 
 def _flat(row: Codes, columns: Codes) -> tuple[Codes, Codes]:

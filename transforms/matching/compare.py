@@ -16,8 +16,8 @@ from rapidfuzz import fuzz
 from rapidfuzz.distance import OSA, JaroWinkler
 from rapidfuzz.process import cpdist
 
-from transforms.matching.block import domains, holders_of, joined
-from transforms.matching.encode import MISSING, Codes, Records, Text, text_hash
+from transforms.matching.block import domains, holders_of
+from transforms.matching.encode import BITS, MISSING, Codes, Records, Text, joined, text_hash
 
 Flags = NDArray[np.bool_]
 
@@ -120,9 +120,17 @@ FIELDS = {
     "place": len(Place),
     "name_holders": 8,
     "last_holders": 7,
+    "first_holders": 6,
+    "phone_names": 4,
+    "title_holders": 5,
+    "place_holders": 5,
 }
 _NAME_STEPS = (2, 3, 5, 9, 19, 49)
 _LAST_STEPS = (2, 8, 32, 128, 512)
+_FIRST_STEPS = (8, 64, 512, 4096)
+_PHONE_NAME_STEPS = (1, 2)
+_TITLE_STEPS = (4, 20, 100)
+_PLACE_STEPS = (8, 64, 512)
 _SIZE_STEPS = (4, 10, 30, 100)
 _PHONE_STEPS = (2, 4, 10)
 _EMAIL_STEPS = (2, 3, 5)
@@ -134,6 +142,9 @@ def levels(records: Records, left: Codes, right: Codes) -> NDArray[np.int8]:
     first, last, is_swapped = _names(records, left, right)
     email, email_holders = _emails(records, left, right)
     domain, size = _companies_of_domains(records, left, right)
+    phone, phone_names = _phones(records, left, right)
+    title = _titles(records.title, left, right)
+    place = _places(records, left, right)
     columns = {
         "email": email,
         "email_holders": email_holders,
@@ -142,20 +153,25 @@ def levels(records: Records, left: Codes, right: Codes) -> NDArray[np.int8]:
         "swapped": is_swapped,
         "generation": _generations(records.generation[left], records.generation[right]),
         "spelling": _spellings(records, left, right),
-        "phone": _phones(records, left, right),
+        "phone": phone,
         "company": _companies(records.company, left, right),
         "domain": domain,
         "company_size": size,
-        "title": _titles(records.title, left, right),
-        "place": _places(records, left, right),
-        "name_holders": _name_holders(records, left, right),
-        "last_holders": _steps(
-            np.maximum(*(holders_of(records.last_sound)[side] for side in (left, right))),
-            _LAST_STEPS,
+        "title": title,
+        "place": place,
+        "name_holders": _most_holders(
+            joined(records.first_sound, records.last_sound), left, right, _NAME_STEPS
         ),
+        "last_holders": _most_holders(records.last_sound, left, right, _LAST_STEPS),
+        "first_holders": _most_holders(records.first_sound, left, right, _FIRST_STEPS),
+        "phone_names": phone_names,
+        "title_holders": _steps(
+            np.where(title == 1, holders_of(records.title.code)[left], 0), _TITLE_STEPS
+        ),
+        "place_holders": _place_holders(records, place, left),
     }
-    for place, name in enumerate(FIELDS):
-        compared[:, place] = columns[name]
+    for column, name in enumerate(FIELDS):
+        compared[:, column] = columns[name]
     return compared
 
 
@@ -209,6 +225,7 @@ def _firsts(records: Records, left: Codes, right: Codes) -> Codes:
     length = records.first.length
     alike = _similarity(a, b, records.first.texts, JaroWinkler.normalized_similarity)
     same_root = records.first_root[left[rows]] == records.first_root[right[rows]]
+    same_root |= _are_nicknames(records, left[rows], right[rows])
     same_sound = records.first_sound[left[rows]] == records.first_sound[right[rows]]
     same_letter = records.initial[left[rows]] == records.initial[right[rows]]
     is_initial = same_letter & ((length[a] == 1) | (length[b] == 1))
@@ -220,6 +237,13 @@ def _firsts(records: Records, left: Codes, right: Codes) -> Codes:
         First.OTHER,
     )  # fmt: skip
     return level
+
+
+def _are_nicknames(records: Records, left: Codes, right: Codes) -> Flags:
+    """Tell names that one person goes by, though each may stand for other names as well."""
+    a, b = records.called[left], records.called[right]
+    pair = joined(np.minimum(a, b), np.maximum(a, b))
+    return np.isin(pair, records.nicknames)
 
 
 def _lasts(records: Records, left: Codes, right: Codes) -> Codes:
@@ -263,9 +287,10 @@ def _generations(a: Codes, b: Codes) -> Codes:
     return np.where(a == b, 0, np.where((a == 0) | (b == 0), 1, 2))
 
 
-def _name_holders(records: Records, left: Codes, right: Codes) -> Codes:
-    count = holders_of(joined(records.first_sound, records.last_sound))
-    return _steps(np.maximum(count[left], count[right]), _NAME_STEPS)
+def _most_holders(value: Codes, left: Codes, right: Codes, steps: tuple[int, ...]) -> Codes:
+    """Count the holders of either record's value, and take the more."""
+    count = holders_of(value)
+    return _steps(np.maximum(count[left], count[right]), steps)
 
 
 # Addresses ---------------------------------------------------------------------------------------
@@ -374,11 +399,15 @@ def _spells(bare: Codes, ways: Codes) -> Codes:
 # Telephone, company, title, place ----------------------------------------------------------------
 
 
-def _phones(records: Records, left: Codes, right: Codes) -> Codes:
-    """Compare telephones: 1 to 4 by the number of holders, 5 near, 6 other, 0 missing."""
+def _phones(records: Records, left: Codes, right: Codes) -> tuple[Codes, Codes]:
+    """Compare telephones, and count the family names that hold the one they share.
+
+    1 to 4 by the number of holders, 5 near, 6 other, 0 missing.
+    """
     phones = records.phones
     count = np.bincount(phones[phones >= 0], minlength=1)
-    level = np.zeros(left.shape, dtype=np.int64)
+    names = _names_by_phone(records, len(count))
+    level, held = np.zeros(left.shape, dtype=np.int64), np.zeros(left.shape, dtype=np.int64)
     for one in range(phones.shape[1]):
         for other in range(phones.shape[1]):
             a, b = phones[left, one], phones[right, other]
@@ -388,8 +417,21 @@ def _phones(records: Records, left: Codes, right: Codes) -> Codes:
             near = np.where(_near(records.phone_numbers, a, b), 5, 6)
             this = np.where(a == b, shared, near)
             before = level[rows]
-            level[rows] = np.where((before == 0) | (this < before), this, before)
-    return level
+            is_better = (before == 0) | (this < before)
+            level[rows] = np.where(is_better, this, before)
+            names_here = np.where(a == b, names[a], 0)
+            is_as_good = (a == b) & (this == before)
+            fewer = np.where(is_as_good, np.minimum(held[rows], names_here), held[rows])
+            held[rows] = np.where(is_better, names_here, fewer)
+    return level, _steps(held, _PHONE_NAME_STEPS)
+
+
+def _names_by_phone(records: Records, numbers: int) -> Codes:
+    """Count the different family names at each telephone number, at least one."""
+    name = np.repeat(records.last_sound, records.phones.shape[1])
+    at = np.unique(joined(records.phones.ravel(), name))
+    found = np.bincount(at[at >= 0] >> BITS, minlength=numbers)
+    return np.maximum(found, 1).astype(np.int64)
 
 
 def _near(numbers: Codes, a: Codes, b: Codes) -> Flags:
@@ -510,6 +552,13 @@ def _places(records: Records, left: Codes, right: Codes) -> Codes:
         [Place.POSTCODE, Place.CITY, Place.OTHER_COUNTRY, Place.OTHER_CITY, Place.COUNTRY],
         Place.MISSING,
     )
+
+
+def _place_holders(records: Records, place: Codes, left: Codes) -> Codes:
+    """Count the records at the place that two share: a postcode, or else a city."""
+    post, city = holders_of(records.postcode), holders_of(records.city.code)
+    held = np.select([place == Place.POSTCODE, place == Place.CITY], [post[left], city[left]], 0)
+    return _steps(held, _PLACE_STEPS)
 
 
 def _countries(country: Text, left: Codes, right: Codes) -> Codes:

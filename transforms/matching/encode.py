@@ -17,6 +17,8 @@ from transforms.matching.words import ROLE_MAILBOXES, Words
 
 Codes = NDArray[np.int64]
 MISSING = -1
+# Codes are below this power of two: eight million distinct values.
+BITS = 23
 
 # Columns that `match` knows; any but the id may be absent.
 COLUMNS = (
@@ -60,9 +62,10 @@ class Addresses:
 class Records:
     """All records of both systems, HubSpot's first, each system by its id; -1 is missing.
 
-    `first_root` is the long form of a nickname; sounds are codes of a word's skeleton; `bare` is
-    the part of the main address before the @ without separators and digits. `phones` are codes of
-    `phone_numbers`.
+    `called` is the first of a person's given names, `nicknames` are pairs of such names that one
+    person goes by, joined, in order; `first_root` is the long form of a nickname; sounds are codes
+    of a word's skeleton; `bare` is the part of the main address before the @ without separators and
+    digits. `phones` are codes of `phone_numbers`.
     """
 
     hubspot_count: int
@@ -75,6 +78,8 @@ class Records:
     label_of: Codes
     website: Codes
     first: Text
+    called: Codes
+    nicknames: Codes
     first_root: Codes
     first_sound: Codes
     last: Text
@@ -99,6 +104,7 @@ def encode(hubspot: pd.DataFrame, salesforce: pd.DataFrame, words: Words) -> Rec
     frames = [frame.sort_values("record_id", kind="stable") for frame in (hubspot, salesforce)]
     both = pd.concat(frames, ignore_index=True)
     first, last, generation = _names(both)
+    called = _distinct(np.array([_called(name) for name in first.texts], dtype=object))
     roots = np.array([words.root.get(_called(name), _called(name)) for name in first.texts])
     first_root, root_values = _number(roots.astype(object))
     sounds = _distinct(
@@ -133,6 +139,8 @@ def encode(hubspot: pd.DataFrame, salesforce: pd.DataFrame, words: Words) -> Rec
         label_of=label.code,
         website=website,
         first=first,
+        called=_take(called.code, first.code),
+        nicknames=_nicknames(called, words),
         first_root=root_code,
         first_sound=_take(sounds[: len(root_values)], root_code),
         last=last,
@@ -256,6 +264,23 @@ def _replaced(column: Text, rows: Codes, values: list[str]) -> Text:
 
 def _called(name: str) -> str:
     return name.split(" ", 1)[0]
+
+
+def _nicknames(called: Text, words: Words) -> Codes:
+    """List the pairs of names at hand that one person goes by, the lower number in front."""
+    place = {name: at for at, name in enumerate(called.texts.tolist())}
+    pairs = [
+        (place[one], place[other])
+        for one, other in words.nicknames
+        if one in place and other in place and place[one] < place[other]
+    ]
+    low, high = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    return np.sort(joined(low, high))
+
+
+def joined(high: Codes, low: Codes) -> Codes:
+    """Join two codes into one number; missing where either is missing."""
+    return np.where((high < 0) | (low < 0), MISSING, (high << BITS) + low)
 
 
 def _initials(first: Text) -> Codes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -10,22 +12,26 @@ from numpy.typing import NDArray
 
 from agreement.frames import DataFrame, Links
 from transforms.matching.choose import matching
-from transforms.matching.compare import (
-    FIELDS,
-    Company,
-    Domain,
-    Email,
-    First,
-    Last,
-    Place,
-)
 from transforms.matching.encode import Codes, Records, encode
 from transforms.matching.model import MatchModel
+from transforms.matching.reasons import THROUGH, evidence, rules
 from transforms.matching.score import Scored, score_pairs
 
 LINK, REVIEW = "link", "review"
 # A duplicate's own row is worth this share of the best row of its person.
 _DUPLICATE_SHARE = 0.99
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Links across the systems, and the records of each human inside a system.
+
+    `people` has one row per record: `system`, `record_id`, and as `first_id` the record by which
+    its human goes in that system.
+    """
+
+    links: DataFrame[Links]
+    people: pd.DataFrame
 
 
 def match(hubspot: pd.DataFrame, salesforce: pd.DataFrame, model: MatchModel) -> DataFrame[Links]:
@@ -38,9 +44,20 @@ def match(hubspot: pd.DataFrame, salesforce: pd.DataFrame, model: MatchModel) ->
     `review_share` have no row. Nothing depends on the order of rows, on which table is which
     system, or on records that share no key with a pair.
     """
+    return match_people(hubspot, salesforce, model).links
+
+
+def match_people(hubspot: pd.DataFrame, salesforce: pd.DataFrame, model: MatchModel) -> Matched:
+    """Say the same, and which records inside a system are one human's, partner or not."""
     records = encode(hubspot, salesforce, model.words)
     pairs = score_pairs(records, model)
-    return Links.validate(_rows(records, pairs, model), lazy=True)
+    system = np.where(np.arange(len(records)) < records.hubspot_count, "hubspot", "salesforce")
+    people = pd.DataFrame({
+        "system": system,
+        "record_id": records.record_id,
+        "first_id": records.record_id[pairs.person],
+    }, dtype="str")  # fmt: skip
+    return Matched(Links.validate(_rows(records, pairs, model), lazy=True), people)
 
 
 def _rows(records: Records, pairs: Scored, model: MatchModel) -> pd.DataFrame:
@@ -109,73 +126,10 @@ def _described(
         "hubspot_id": records.record_id[hubspot],
         "salesforce_id": records.record_id[salesforce],
         "score": np.round(score, 6),
-        "rule": np.where(is_known, _rules(pairs.levels[pair]), _THROUGH),
+        "rule": np.where(is_known, rules(pairs.levels[pair]), THROUGH),
         "decision": np.where(best >= model.link_share, LINK, REVIEW),
         "cluster_id": np.where(first < second, first, second),
-        "evidence": np.where(is_known, _evidence(pairs.levels[pair]), _THROUGH),
+        "evidence": np.where(is_known, evidence(pairs.levels[pair]), THROUGH),
     })  # fmt: skip
     texts = {name: "str" for name in rows.columns if name != "score"}
     return rows.astype(texts).sort_values(["hubspot_id", "salesforce_id"], ignore_index=True)
-
-
-# Reasons -----------------------------------------------------------------------------------------
-
-_THROUGH = "duplicate of a linked record"
-_PLACE = {name: place for place, name in enumerate(FIELDS)}
-
-
-def _rules(levels: NDArray[np.int8]) -> NDArray[np.object_]:
-    """Name the surest exact key that a pair shares; the model decides, the rule says why."""
-    field = {name: levels[:, place] for name, place in _PLACE.items()}
-    is_last = field["last"] == Last.EQUAL
-    is_name = is_last & np.isin(field["first"], [First.EQUAL, First.NICKNAME])
-    is_company = field["company"] == Company.EQUAL
-    is_domain = field["domain"] == Domain.EQUAL
-    is_own_phone = np.isin(field["phone"], [1, 2])
-    return np.select(
-        [
-            (field["email"] == Email.EQUAL) & is_name, field["email"] == Email.EQUAL,
-            is_own_phone & is_last, is_own_phone, is_company & is_name, is_domain & is_name,
-            is_name & np.isin(field["place"], [Place.POSTCODE, Place.CITY]), is_name,
-        ],
-        [
-            "e-mail and name", "e-mail", "phone and name", "phone", "company and name",
-            "domain and name", "name and place", "name",
-        ],
-        "likeness",
-    ).astype(object)  # fmt: skip
-
-
-# What evidence says of each level; a level that is not here contradicts.
-# fmt: off
-_SAID = {
-    "email": {1: "equal", 2: "shared mailbox", 3: "a slip", 6: "a slip", 9: "a slip",
-              4: "numbered", 7: "numbered", 10: "same mailbox name", 11: "same mailbox name"},
-    "first": {1: "equal", 2: "nickname", 3: "alike", 6: "alike", 7: "alike", 4: "initial",
-              5: "part"},
-    "last": {1: "equal", 2: "alike", 5: "alike", 6: "alike", 3: "part", 4: "initial"},
-    "phone": {1: "equal", 2: "shared by few", 3: "shared by few", 4: "switchboard", 5: "near"},
-    "company": {1: "equal", 2: "part", 3: "alike", 4: "alike"},
-    "domain": {1: "equal", 2: "alike", 3: "company's name"},
-    "title": {1: "equal", 2: "alike"},
-    "place": {1: "same postcode", 2: "same city", 3: "same country"},
-}
-# fmt: on
-_DIFFERS = "different"
-
-
-def _evidence(levels: NDArray[np.int8]) -> NDArray[np.object_]:
-    """Say in words how the fields agree, without any value of theirs; missing ones are left out."""
-    code = np.zeros(len(levels), dtype=np.int64)
-    for name in _SAID:
-        code = code * FIELDS[name] + levels[:, _PLACE[name]]
-    distinct, at = np.unique(code, return_inverse=True)
-    texts = []
-    for value in distinct.tolist():
-        rest, parts = value, []
-        for name in reversed(_SAID):
-            rest, level = divmod(rest, FIELDS[name])
-            if level:
-                parts.append(f"{name} {_SAID[name].get(level, _DIFFERS)}")
-        texts.append("; ".join(reversed(parts)))
-    return np.array([*texts, ""], dtype=object)[at]

@@ -51,26 +51,6 @@ class Trees:
             leaf |= answer.view(np.uint8) << np.uint8(depth)
         return leaf
 
-    def shares(self, rows: NDArray[np.int8], fields: int) -> Scores:
-        """Share each row's score out over the fields: what knowing a field moved, tree by tree.
-
-        A column per field and one for the base; each row adds up to its score exactly.
-        """
-        found = np.zeros((len(rows), fields + 1), dtype=np.int64)
-        found[:, fields] = self.base
-        columns = np.ascontiguousarray(rows.T)
-        for tree in range(len(self.field)):
-            leaf = self._leaf(columns, tree).astype(np.int64)
-            mean = self.value[tree]
-            known = mean[leaf]
-            for depth in range(self.field.shape[1]):
-                # The mean over this question's two answers stands for not having asked it.
-                mean = (mean + mean[np.arange(len(mean)) ^ (1 << depth)]) // 2
-                found[:, self.field[tree, depth]] += known - mean[leaf]
-                known = mean[leaf]
-            found[:, fields] += known
-        return found
-
     @classmethod
     def parse(cls, data: dict[str, Any]) -> Trees:
         """Read what `as_data` wrote."""

@@ -41,13 +41,21 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Scored:
-    """Pairs across the systems with their final score; `person` numbers people in each system."""
+    """Pairs across the systems with their final score; `person` numbers people in each system.
+
+    `seen` are the columns of `CONTEXT`: the fields' levels, and what else the score came from.
+    """
 
     hubspot: Codes
     salesforce: Codes
-    levels: NDArray[np.int8]
+    seen: NDArray[np.int8]
     score: Scores
     person: Codes
+
+    @property
+    def levels(self) -> NDArray[np.int8]:
+        """Give the fields alone, the columns of `FIELDS`."""
+        return self.seen[:, : len(FIELDS)]
 
 
 def score_pairs(records: Records, model: MatchModel) -> Scored:
@@ -58,7 +66,7 @@ def score_pairs(records: Records, model: MatchModel) -> Scored:
     person = people(inside, kin, model.duplicate_score, len(records))
     seen = context_rows(across, person)
     score = across.own + model.context.score(seen)
-    return Scored(across.left, across.right, across.levels, score, person)
+    return Scored(across.left, across.right, seen, score, person)
 
 
 def candidate_pairs(

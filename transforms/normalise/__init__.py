@@ -14,14 +14,23 @@ from transforms.normalise.fields import (
     FIELDS,
     HISTORY_FIELDS,
     STAGE_FIELDS,
+    VISIT_FIELDS,
     fields_to_pull,
     history_to_pull,
     kinds_to_pull,
     shared_fields,
 )
 from transforms.normalise.history import stage_changes
-from transforms.normalise.mirrors import Mirrors, aliases, associations, live
-from transforms.normalise.people import accounts, people, users
+from transforms.normalise.marketing import with_marketing_acts, with_scanners
+from transforms.normalise.mirrors import (
+    Mirrors,
+    aliases,
+    as_others_said,
+    associations,
+    live,
+    long_ids,
+)
+from transforms.normalise.people import absences, accounts, people, users
 
 __all__ = [
     "ASSOCIATED",
@@ -29,10 +38,13 @@ __all__ = [
     "FIELDS",
     "HISTORY_FIELDS",
     "STAGE_FIELDS",
+    "VISIT_FIELDS",
     "Mirrors",
+    "absences",
     "accounts",
     "activities",
     "aliases",
+    "as_others_said",
     "associations",
     "company_currency",
     "currency_digits",
@@ -41,10 +53,13 @@ __all__ = [
     "history_to_pull",
     "kinds_to_pull",
     "live",
+    "long_ids",
     "memberships",
     "people",
     "rates",
     "shared_fields",
     "stage_changes",
     "users",
+    "with_marketing_acts",
+    "with_scanners",
 ]

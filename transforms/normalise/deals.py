@@ -21,6 +21,7 @@ def deal_records(
         _deals(
             deal_mirror,
             ("hubspot", "deal"),
+            name=texts(deal_mirror, "dealname"),
             partner_id=long_ids(texts(deal_mirror, "hs_salesforceopportunityid")),
             account_record_id=deal_mirror["record_id"].map(first_associated(deal_companies)),
             amount=texts(deal_mirror, "amount"),
@@ -33,6 +34,7 @@ def deal_records(
         _deals(
             opportunity_mirror,
             ("salesforce", "opportunity"),
+            name=texts(opportunity_mirror, "Name"),
             account_record_id=long_ids(texts(opportunity_mirror, "AccountId")),
             amount=texts(opportunity_mirror, "Amount"),
             currency=texts(opportunity_mirror, "CurrencyIsoCode"),

@@ -12,13 +12,27 @@ Key = tuple[str, str]
 FIELDS: Mapping[Key, tuple[str, ...]] = MappingProxyType(
     {
         ("hubspot", "owner"): ("email", "user_id", "is_archived"),
-        ("hubspot", "company"): ("name", "domain", "salesforceaccountid", "hs_merged_object_ids"),
+        ("hubspot", "company"): (
+            "name",
+            "domain",
+            "city",
+            "country",
+            "salesforceaccountid",
+            "hs_merged_object_ids",
+        ),
         ("hubspot", "contact"): (
             "email",
             "hs_additional_emails",
             "firstname",
             "lastname",
             "company",
+            "phone",
+            "mobilephone",
+            "website",
+            "jobtitle",
+            "city",
+            "zip",
+            "country",
             "lifecyclestage",
             "hubspot_owner_id",
             "hs_analytics_source",
@@ -29,6 +43,7 @@ FIELDS: Mapping[Key, tuple[str, ...]] = MappingProxyType(
             "hs_calculated_merged_vids",
         ),
         ("hubspot", "deal"): (
+            "dealname",
             "amount",
             "deal_currency_code",
             "dealstage",
@@ -70,7 +85,11 @@ FIELDS: Mapping[Key, tuple[str, ...]] = MappingProxyType(
             "created",
             "campaign_id",
             "is_filtered",
+            "url",
+            "sent_at",
+            "user_agent",
         ),
+        ("hubspot", "event_participation"): ("event_id", "contact_id", "state", "occurred_at"),
         ("salesforce", "organization"): ("DefaultCurrencyIsoCode", "TimeZoneSidKey"),
         ("salesforce", "currency_type"): (
             "IsoCode",
@@ -80,12 +99,25 @@ FIELDS: Mapping[Key, tuple[str, ...]] = MappingProxyType(
             "IsCorporate",
         ),
         ("salesforce", "dated_conversion_rate"): ("IsoCode", "StartDate", "ConversionRate"),
-        ("salesforce", "user"): ("Name", "UserType", "TimeZoneSidKey", "IsActive"),
-        ("salesforce", "account"): ("Name", "Website"),
+        ("salesforce", "user"): (
+            "Name",
+            "Email",
+            "Department",
+            "UserType",
+            "TimeZoneSidKey",
+            "IsActive",
+        ),
+        ("salesforce", "account"): ("Name", "Website", "BillingCity", "BillingCountry"),
         ("salesforce", "contact"): (
             "Email",
             "FirstName",
             "LastName",
+            "Phone",
+            "MobilePhone",
+            "Title",
+            "MailingCity",
+            "MailingPostalCode",
+            "MailingCountry",
             "AccountId",
             "OwnerId",
             "LeadSource",
@@ -97,6 +129,13 @@ FIELDS: Mapping[Key, tuple[str, ...]] = MappingProxyType(
             "FirstName",
             "LastName",
             "Company",
+            "Phone",
+            "MobilePhone",
+            "Title",
+            "Website",
+            "City",
+            "PostalCode",
+            "Country",
             "Status",
             "OwnerId",
             "LeadSource",
@@ -106,6 +145,7 @@ FIELDS: Mapping[Key, tuple[str, ...]] = MappingProxyType(
             "HubSpot_Contact_Id__c",
         ),
         ("salesforce", "opportunity"): (
+            "Name",
             "AccountId",
             "Amount",
             "CurrencyIsoCode",
@@ -117,7 +157,14 @@ FIELDS: Mapping[Key, tuple[str, ...]] = MappingProxyType(
         ("salesforce", "opportunity_contact_role"): ("OpportunityId", "ContactId"),
         ("salesforce", "opportunity_history"): ("OpportunityId", "StageName"),
         ("salesforce", "lead_history"): ("LeadId", "Field", "OldValue", "NewValue"),
-        ("salesforce", "campaign"): ("Name",),
+        ("salesforce", "contact_history"): ("ContactId", "Field", "OldValue", "NewValue"),
+        ("salesforce", "campaign"): (
+            "Name",
+            "ActualCost",
+            "StartDate",
+            "EndDate",
+            "CurrencyIsoCode",
+        ),
         ("salesforce", "campaign_member"): (
             "CampaignId",
             "LeadId",
@@ -143,6 +190,7 @@ FIELDS: Mapping[Key, tuple[str, ...]] = MappingProxyType(
             "Subject",
             "StartDateTime",
             "EndDateTime",
+            "ShowAs",
             "OwnerId",
             "CreatedById",
         ),
@@ -152,9 +200,13 @@ FIELDS: Mapping[Key, tuple[str, ...]] = MappingProxyType(
 # Fields whose dated values HubSpot gives with the record; Salesforce keeps them in history objects,
 # which are mirrors of their own.
 HISTORY_FIELDS: Mapping[Key, tuple[str, ...]] = MappingProxyType(
-    {("hubspot", "contact"): ("lifecyclestage",)}
+    {("hubspot", "contact"): ("lifecyclestage", "hubspot_owner_id")}
 )
 STAGE_FIELDS = HISTORY_FIELDS
+# And those of which each dated value is a visit.
+VISIT_FIELDS: Mapping[Key, tuple[str, ...]] = MappingProxyType(
+    {("hubspot", "contact"): ("hs_latest_source",)}
+)
 
 ASSOCIATED: Mapping[Key, tuple[str, ...]] = MappingProxyType(
     {
@@ -204,7 +256,8 @@ def history_to_pull(agreement: Agreement, system: str, kind: str) -> tuple[str, 
         for _, of_kind, field in _newest_fields(agreement, system)
         if system == "hubspot" and of_kind == kind
     )
-    return tuple(dict.fromkeys((*HISTORY_FIELDS.get((system, kind), ()), *newest)))
+    ours = (*HISTORY_FIELDS.get((system, kind), ()), *VISIT_FIELDS.get((system, kind), ()))
+    return tuple(dict.fromkeys((*ours, *newest)))
 
 
 def _newest_fields(agreement: Agreement, system: str) -> list[tuple[str, str, str]]:

@@ -5,29 +5,37 @@ from collections.abc import Mapping
 import pandas as pd
 
 from agreement.frames import Aliases, DataFrame, StageChanges, as_utc, lookup
+from transforms.normalise.fields import CHANGE_LISTS
 from transforms.normalise.mirrors import Mirrors, long_ids, resolved, texts
 
 # Our word for each vendor field whose history is read.
-_FIELDS = {"lifecyclestage": "lifecycle", "Status": "status", "OwnerId": "owner", "Owner": "owner"}
+_FIELDS = {"lifecyclestage": "lifecycle", "hubspot_owner_id": "owner"}
 # LeadHistory writes the first assignment under a name of its own.
-_OWNER_EVENTS = {"ownerAssignment": "owner"}
+_OWNERS = {"OwnerId": "owner", "Owner": "owner", "ownerAssignment": "owner"}
+_LEAD_FIELDS = _OWNERS | {"Status": "status", "leadConverted": "converted"}
 
 
 def stage_changes(
-    histories: Mapping[tuple[str, str], pd.DataFrame], mirrors: Mirrors, aliases: DataFrame[Aliases]
+    histories: Mapping[tuple[str, str], pd.DataFrame],
+    mirrors: Mirrors,
+    aliases: DataFrame[Aliases],
+    reason_field: str,
 ) -> DataFrame[StageChanges]:
     """List the values that stage-like fields took, in the order in which they took them.
 
-    One row per system, kind, record, field (`lifecycle`, `status`, `owner`, `stage`) and change.
-    HubSpot gives the history of a contact's field; Salesforce writes LeadHistory (owner rows twice,
-    by name and by id: the ids count) and OpportunityHistory (a row also when only the amount
-    changed: those are no change of stage). The value before a lead's first change stands at the
-    lead's creation. The history of a merged-away record belongs to its survivor.
+    One row per system, kind, record, field (`lifecycle`, `status`, `reason`, `owner`, `stage`;
+    `converted` without a value) and change. HubSpot gives the history of a contact's field;
+    Salesforce writes LeadHistory and ContactHistory (owner rows twice, by name and by id: the ids
+    count) and OpportunityHistory (a row also when only the amount changed: that is no change of
+    stage). The value before a record's first change stands at its creation. The history of a
+    merged-away record belongs to its survivor, less its owners: the survivor had its own.
+    `reason_field` is the lead's field for the reason of a rejection.
     """
     rows = pd.concat(
         [
             *(_kept_history(key, history, aliases) for key, history in histories.items()),
-            _lead_history(mirrors, aliases),
+            _field_history(mirrors, aliases, "lead", _LEAD_FIELDS | {reason_field: "reason"}),
+            _field_history(mirrors, aliases, "contact", _OWNERS),
             _opportunity_history(mirrors["salesforce", "opportunity_history"]),
         ],
         ignore_index=True,
@@ -58,34 +66,42 @@ def _kept_history(
     ).drop_duplicates()
 
 
-def _lead_history(mirrors: Mirrors, aliases: DataFrame[Aliases]) -> pd.DataFrame:
-    mirror = mirrors["salesforce", "lead_history"]
-    field = texts(mirror, "Field").map(_FIELDS | _OWNER_EVENTS)
+def _field_history(
+    mirrors: Mirrors, aliases: DataFrame[Aliases], kind: str, words: Mapping[str, str]
+) -> pd.DataFrame:
+    """Read the changes of a lead's or contact's fields, by our words for the fields."""
+    list_name, key = CHANGE_LISTS[kind]
+    mirror = mirrors["salesforce", list_name]
+    field = texts(mirror, "Field").map(words)
     new = long_ids(texts(mirror, "NewValue"))
     is_name = field.eq("owner") & ~new.str.fullmatch(r"00[5G][A-Za-z0-9]{15}").eq(other=True)
-    mirror = mirror[field.notna() & ~is_name.astype(bool)]
-    lead_id = resolved(long_ids(texts(mirror, "LeadId")), aliases, "salesforce", "lead")
+    written_on = long_ids(texts(mirror, key))
+    record_id = resolved(written_on, aliases, "salesforce", kind)
+    is_lost = field.eq("owner") & written_on.ne(record_id)
+    mirror = mirror[field.notna() & ~is_name.astype(bool) & ~is_lost.astype(bool)]
     changes = _changes(
         "salesforce",
-        "lead",
-        lead_id,
+        kind,
+        record_id.loc[mirror.index],
         field.loc[mirror.index],
         texts(mirror, "NewValue"),
         as_utc(mirror["created_at"]),
         place=texts(mirror, "record_id"),
     )
-    return pd.concat([_first_values(mirrors, mirror, changes), changes], ignore_index=True)
+    born = mirrors["salesforce", kind]
+    return pd.concat([_first_values(born, mirror, changes), changes], ignore_index=True)
 
 
-def _first_values(mirrors: Mirrors, mirror: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
-    """Give the value before the first change, at the lead's creation."""
+def _first_values(
+    records: pd.DataFrame, mirror: pd.DataFrame, changes: pd.DataFrame
+) -> pd.DataFrame:
+    """Give the value before the first change, at the record's creation."""
     first = (
         changes.assign(value=texts(mirror, "OldValue").array)
         .sort_values(["record_id", "field", "changed_at", "place"])
         .drop_duplicates(["record_id", "field"])
     )
-    leads = mirrors["salesforce", "lead"]
-    born = as_utc(leads["created_at"]).set_axis(leads["record_id"])
+    born = as_utc(records["created_at"]).set_axis(records["record_id"])
     created_at = lookup(first["record_id"], born)
     return first.assign(changed_at=created_at, place="").dropna(subset=["value", "changed_at"])
 

@@ -85,6 +85,28 @@ def _live(mirror: pd.DataFrame, gone: set[str]) -> pd.DataFrame:
     return mirror[~is_gone].sort_values("record_id").reset_index(drop=True)
 
 
+def as_others_said(mirrors: Mirrors, own: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
+    """Put people's values back where our own writes to shared fields stand.
+
+    What we carried from one record to another says nothing new of who is who. `own` has `system`,
+    `kind`, `record_id`, `field`, the value `before` our write, and ours as `after`; a value that
+    was changed since stays. Rows and order stay.
+    """
+    said = dict(mirrors)
+    for (system, kind, field), rows in own.groupby(["system", "kind", "field"]):
+        mirror = said.get((system, kind))
+        if mirror is None or field not in mirror:
+            continue
+        ours = rows.set_index("record_id")[["before", "after"]]
+        found = ours.reindex(pd.Index(mirror["record_id"])).set_axis(mirror.index)
+        is_written = mirror["record_id"].isin(ours.index)
+        both_blank = mirror[field].isna() & found["after"].isna()
+        is_ours = is_written & ((mirror[field] == found["after"]) | both_blank).astype(bool)
+        values = as_text(mirror[field]).mask(is_ours, found["before"])
+        said[system, kind] = mirror.assign(**{field: values})
+    return said
+
+
 def associations(
     pairs: Mapping[tuple[str, str], pd.DataFrame], aliases: DataFrame[Aliases]
 ) -> dict[tuple[str, str], pd.DataFrame]:

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from agreement.frames import Accounts, DataFrame, People, Users, as_text, as_utc
+from agreement.frames import Absences, Accounts, DataFrame, People, Users, as_text, as_utc
 from agreement.policy import Automatic, Handoff
-from transforms.normalise.mirrors import Mirrors, flags, long_ids, texts
+from transforms.normalise.mirrors import Mirrors, flags, instants, long_ids, texts
 
 # Gmail delivers both names and ignores dots, so that these are one mailbox.
 _GMAIL = ("gmail.com", "googlemail.com")
@@ -38,6 +38,13 @@ def _hubspot_contacts(mirror: pd.DataFrame, companies: pd.DataFrame) -> pd.DataF
         first_name=texts(mirror, "firstname"),
         last_name=texts(mirror, "lastname"),
         company=texts(mirror, "company"),
+        phone=texts(mirror, "phone"),
+        mobile=texts(mirror, "mobilephone"),
+        website=texts(mirror, "website"),
+        title=texts(mirror, "jobtitle"),
+        city=texts(mirror, "city"),
+        postcode=texts(mirror, "zip"),
+        country=texts(mirror, "country"),
         partner_id=_joined(stored[0], stored[1]),
         account_record_id=mirror["record_id"].map(first_associated(companies)),
         owner_id=texts(mirror, "hubspot_owner_id"),
@@ -54,6 +61,10 @@ def _leads(mirror: pd.DataFrame, handoff: Handoff) -> pd.DataFrame:
         "lead",
         **_salesforce_person(mirror),
         company=texts(mirror, "Company"),
+        website=texts(mirror, "Website"),
+        city=texts(mirror, "City"),
+        postcode=texts(mirror, "PostalCode"),
+        country=texts(mirror, "Country"),
         account_record_id=long_ids(texts(mirror, "ConvertedAccountId")),
         converted_to=long_ids(texts(mirror, "ConvertedContactId")),
         status=texts(mirror, "Status"),
@@ -67,6 +78,9 @@ def _salesforce_contacts(mirror: pd.DataFrame) -> pd.DataFrame:
         "salesforce",
         "contact",
         **_salesforce_person(mirror),
+        city=texts(mirror, "MailingCity"),
+        postcode=texts(mirror, "MailingPostalCode"),
+        country=texts(mirror, "MailingCountry"),
         account_record_id=long_ids(texts(mirror, "AccountId")),
     )
 
@@ -76,6 +90,9 @@ def _salesforce_person(mirror: pd.DataFrame) -> dict[str, pd.Series]:
         "email": normalised_emails(texts(mirror, "Email")),
         "first_name": texts(mirror, "FirstName"),
         "last_name": texts(mirror, "LastName"),
+        "phone": texts(mirror, "Phone"),
+        "mobile": texts(mirror, "MobilePhone"),
+        "title": texts(mirror, "Title"),
         "partner_id": texts(mirror, "HubSpot_Contact_Id__c").str.strip(),
         "owner_id": long_ids(texts(mirror, "OwnerId")),
         "source": texts(mirror, "LeadSource"),
@@ -144,40 +161,30 @@ def accounts(company_mirror: pd.DataFrame, account_mirror: pd.DataFrame) -> Data
         _accounts(
             company_mirror,
             ("hubspot", "company"),
-            texts(company_mirror, "name"),
-            texts(company_mirror, "domain"),
-            long_ids(texts(company_mirror, "salesforceaccountid")),
+            name=texts(company_mirror, "name"),
+            domain=_domains(texts(company_mirror, "domain")),
+            city=texts(company_mirror, "city"),
+            country=texts(company_mirror, "country"),
+            partner_id=long_ids(texts(company_mirror, "salesforceaccountid")),
         ),
         _accounts(
             account_mirror,
             ("salesforce", "account"),
-            texts(account_mirror, "Name"),
-            texts(account_mirror, "Website"),
-            pd.Series(index=account_mirror.index, dtype="str"),
+            name=texts(account_mirror, "Name"),
+            domain=_domains(texts(account_mirror, "Website")),
+            city=texts(account_mirror, "BillingCity"),
+            country=texts(account_mirror, "BillingCountry"),
         ),
     ]
     return Accounts.validate(pd.concat(rows, ignore_index=True), lazy=True)
 
 
-def _accounts(
-    mirror: pd.DataFrame,
-    key: tuple[str, str],
-    name: pd.Series,
-    website: pd.Series,
-    partner_id: pd.Series,
-) -> pd.DataFrame:
+def _accounts(mirror: pd.DataFrame, key: tuple[str, str], **columns: pd.Series) -> pd.DataFrame:
     frame = pd.DataFrame(
-        {
-            "system": key[0],
-            "kind": key[1],
-            "record_id": mirror["record_id"],
-            "name": name,
-            "domain": _domains(website),
-            "partner_id": partner_id,
-        },
+        {"system": key[0], "kind": key[1], "record_id": mirror["record_id"], **columns},
         index=mirror.index,
-    ).astype("str")
-    return frame.assign(created_at=as_utc(mirror["created_at"]))
+    ).reindex(columns=[name for name in Accounts.to_schema().columns if name != "created_at"])
+    return frame.astype("str").assign(created_at=as_utc(mirror["created_at"]))
 
 
 def _domains(websites: pd.Series) -> pd.Series:
@@ -187,12 +194,16 @@ def _domains(websites: pd.Series) -> pd.Series:
 
 
 def users(
-    mirror: pd.DataFrame, automatic: Automatic, integration_user_id: str | None
+    mirror: pd.DataFrame,
+    owners: pd.DataFrame,
+    automatic: Automatic,
+    integration_user_id: str | None,
 ) -> DataFrame[Users]:
     """Read Salesforce users, inactive ones too: they owned leads and did things.
 
     One row per user. Not human: the user behind our own token, a listed user type, or a name that
-    holds a listed word.
+    holds a listed word. A HubSpot owner of the same address is the same person; one who is active
+    comes before one who is archived.
     """
     name = texts(mirror, "Name").str.lower().fillna("")
     kinds = {user_type.lower() for user_type in automatic.user_types}
@@ -208,6 +219,39 @@ def users(
             "zone": texts(mirror, "TimeZoneSidKey"),
             "is_active": flags(mirror, "IsActive"),
             "is_human": ~is_machine.astype(bool),
+            "hubspot_owner_id": texts(mirror, "Email").str.strip().str.lower().map(_owned(owners)),
+            "team": texts(mirror, "Department"),
         }
-    )
+    ).astype({"hubspot_owner_id": "str"})
     return Users.validate(frame.reset_index(drop=True), lazy=True)
+
+
+def _owned(owners: pd.DataFrame) -> pd.Series:
+    """Give the HubSpot owner of each address."""
+    known = pd.DataFrame(
+        {
+            "owner_id": owners["record_id"],
+            "email": texts(owners, "email").str.strip().str.lower(),
+            "is_archived": flags(owners, "is_archived"),
+        }
+    ).dropna(subset=["email"])
+    first = known.sort_values(["is_archived", "owner_id"]).drop_duplicates("email")
+    return first.set_index("email")["owner_id"]
+
+
+def absences(mirror: pd.DataFrame) -> DataFrame[Absences]:
+    """Read when Salesforce users are out of office: events that say so, by user and start.
+
+    One row per event; one without an end or of no length is none.
+    """
+    frame = pd.DataFrame(
+        {
+            "user_id": long_ids(texts(mirror, "OwnerId")),
+            "starts_at": instants(mirror, "StartDateTime"),
+            "ends_at": instants(mirror, "EndDateTime"),
+        }
+    )[texts(mirror, "ShowAs").eq("OutOfOffice").to_numpy(dtype=bool)]
+    known = frame.dropna()
+    known = known[known["starts_at"] < known["ends_at"]]
+    ordered = known.sort_values(["user_id", "starts_at", "ends_at"], ignore_index=True)
+    return Absences.validate(ordered, lazy=True)

@@ -33,6 +33,7 @@ def links(*rows: tuple[str, str], rule="email", since=NOON) -> pd.DataFrame:
                 "evidence": as_text([""] * size),
                 "is_survivor": [True] * size,
                 "since": as_utc([since] * size),
+                "decided_by": as_text([None] * size),
             }
         )
     )
@@ -109,6 +110,7 @@ def touches(*rows: tuple[str, datetime]) -> pd.DataFrame:
                 "channel": as_text(["form"] * size),
                 "team": as_text(["marketing"] * size),
                 "campaign_id": as_text([None] * size),
+                "account_id": as_text([None] * size),
             }
         )
     )

@@ -191,6 +191,25 @@ def test_a_lost_write_of_the_present_plan_waits_to_be_sent_again(store):
     assert [row.record_id for row in store.planned("run-1")] == ["2"]
 
 
+def test_a_lost_write_of_which_people_changed_a_field_since_had_arrived_all_the_same(store):
+    rows = plan(store, "run-1", ("1", "score", "1"), ("1", "city", "Bern"))
+    store.mark_sent([row.key for row in rows], at=NOON)
+    store.settle_by_reading(rows, [Record("1", {"score": "1", "city": "Basel"})], at=NOON)
+    [row] = store.written(run_id="run-1")
+    assert (row.state, row.answer[-32:]) == ("confirmed", "values, the others changed since")
+
+
+def test_a_shared_field_that_people_changed_meanwhile_is_not_sent_again(store):
+    shared = {("hubspot", "contact", "score")}
+    rows = (("1", "score", "1"), ("2", "score", "2"))
+    store.save_plan("run-1", writes(*rows), at=NOON, shared=shared)
+    sent = store.planned("run-1")
+    store.mark_sent([row.key for row in sent], at=NOON)
+    found = [Record("1", {"score": None}), Record("2", {"score": "typed"})]
+    store.settle_by_reading(sent, found, at=NOON, is_sent_again=True)
+    assert [row.record_id for row in store.planned("run-1")] == ["1"]
+
+
 class Crash(Exception):
     """The process died here."""
 

@@ -3,11 +3,9 @@
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from agreement.errors import AgreementError
-from agreement.frames import Alerts, as_text
 from connectors.store import Store
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -73,29 +71,3 @@ def test_a_kept_holiday_never_moves_and_later_years_are_added(store):
         date(2027, 1, 1),
     )
     assert store.agreement_holidays("v2") == ()
-
-
-def due(*keys: str, text: str = "late") -> pd.DataFrame:
-    columns = {name: as_text([name] * len(keys)) for name in ("about_id", "state")}
-    owner = as_text([None] * len(keys))
-    texts = as_text([text] * len(keys))
-    frame = pd.DataFrame({"alert_key": as_text(list(keys)), **columns})
-    return Alerts.validate(frame.assign(owner_id=owner, text=texts))
-
-
-def test_an_alert_is_stored_once_and_waits_until_it_is_sent(store):
-    store.store_alerts("run-1", due("b"), at=NOON)
-    store.store_alerts("run-2", due("a", "b", text="again"), at=LATER)
-    assert store.alerts_said() == {"a", "b"}
-    assert [(row.alert_key, row.text) for row in store.unsent_alerts()] == [
-        ("b", "late"),
-        ("a", "again"),
-    ]
-    store.mark_alert_sent("b", at=LATER)
-    assert [row.alert_key for row in store.unsent_alerts()] == ["a"]
-    assert store.alerts_said() == {"a", "b"}
-
-
-def test_no_alerts_due_stores_none(store):
-    store.store_alerts("run-1", due(), at=NOON)
-    assert store.unsent_alerts() == []

@@ -1,11 +1,14 @@
 """Laws of matching, the model and its word lists held fixed."""
 
+import math
+
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from transforms.matching import LINK, match
+from transforms.matching import LINK, match, weights
 
 # Few values, so that records share keys, rival one another and repeat.
 EMAILS = ["ann.lee@acme.com", "ann.lee2@acme.com", "alee@gmail.com", "info@acme.com"]
@@ -16,8 +19,10 @@ RECORD = st.fixed_dictionaries(
         "last_name": st.sampled_from(["Lee", "Lee Jr.", "Leigh", "Ray", None]),
         "company": st.sampled_from(["Acme Inc", "ACME", "Fjord Bank", None]),
         "phone": st.sampled_from(["+1 415 555 2671", "4155552671", "+47 22 33 44 55", None, None]),
+        "mobile": st.sampled_from(["+1 415 555 2671", "+1 212 555 0199", None, None]),
         "title": st.sampled_from(["Pilot", "Accountant", None]),
         "city": st.sampled_from(["Oslo", "Oakland", None]),
+        "postcode": st.sampled_from(["0150", "94601", None]),
     }
 )
 RECORDS = st.lists(RECORD, min_size=1, max_size=7)
@@ -76,6 +81,31 @@ def test_a_record_that_shares_no_key_changes_no_link(model, hubspot, salesforce,
     else:
         other = pd.concat([stranger, other])
     assert pairs(match(one, other, model)) == before
+
+
+@LAWS
+@given(RECORDS, RECORDS)
+def test_the_same_tables_give_the_same_rows(model, hubspot, salesforce):
+    one, other = of(hubspot, "h"), of(salesforce, "s")
+    before = one.copy(), other.copy()
+    assert match(one, other, model).equals(match(one, other, model))
+    assert one.equals(before[0])
+    assert other.equals(before[1])
+
+
+@LAWS
+@given(RECORDS, RECORDS)
+def test_weights_add_up_to_the_score_of_every_pair(model, hubspot, salesforce):
+    one, other = of(hubspot, "h"), of(salesforce, "s")
+    rows = match(one, other, model)
+    compared = rows[rows["rule"] != "duplicate of a linked record"]
+    worth = weights(one, other, compared, model)
+    bits = worth.groupby(["hubspot_id", "salesforce_id"])["weight"].sum()
+    share = model.probability(np.rint(bits.to_numpy() * 1000 * math.log(2)).astype("int64"))
+    # A duplicate's row may be shown at more than its own worth, that of its person's best row.
+    assert (share <= compared["score"].to_numpy() + 1e-6).all()
+    best = compared.groupby("cluster_id")["score"].transform("max") == compared["score"]
+    assert share[best.to_numpy()] == pytest.approx(compared["score"][best].to_numpy(), abs=2e-6)
 
 
 @LAWS

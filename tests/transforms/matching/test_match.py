@@ -1,5 +1,9 @@
+import json
+from pathlib import Path
+
 import pytest
 
+import transforms.matching
 from transforms.matching import LINK, match
 
 ANN = {
@@ -97,6 +101,11 @@ def test_a_typing_error_in_a_providers_name_is_seen_through(links):
     assert links(hubspot, [same("9", email="annlee1977@gmial.com", **private)]) == {("1", "9")}
 
 
+def test_a_name_may_be_short_for_several_names(links):
+    hubspot = [same("1", first_name="Ann", email=None)]
+    assert links(hubspot, [same("9", first_name="Annie", email=None)]) == {("1", "9")}
+
+
 def test_transliterated_names_are_one_name(links):
     hubspot = [same("1", first_name="Юлия", last_name="Müller", email=None)]
     salesforce = [same("9", first_name="Yuliya", last_name="Mueller", email=None)]
@@ -135,3 +144,9 @@ def test_short_and_long_ids_of_many_records_are_put_in_order(model, table):
     assert rows["hubspot_id"].tolist() == sorted(rows["hubspot_id"])
     assert (rows["hubspot_id"] == rows["salesforce_id"]).all()
     assert len(rows) == len(people)
+
+
+def test_the_model_names_the_command_that_made_it():
+    folder = Path(transforms.matching.__file__).parent
+    model = json.loads((folder / "model_v1.json").read_text("utf-8"))
+    assert model["command"] == "python -m benchmarks.train_matching"

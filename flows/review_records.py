@@ -1,0 +1,134 @@
+"""What the two records of a pair hold, side by side, as matching compared them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from agreement.policy import Agreement
+from connectors.store import Store
+from flows.masking import masked_value
+from transforms import normalise
+from transforms.identity.companies import with_employers
+
+# What is shown beside each compared field; the names on the left are those of the match weights.
+_COLUMNS: Mapping[str, Mapping[str, Sequence[str]]] = {
+    "person": {
+        "email": ("email", "other_emails"),
+        "first": ("first_name",),
+        "last": ("last_name",),
+        "phone": ("phone", "mobile"),
+        "company": ("company",),
+        "domain": ("website", "email_domain"),
+        "title": ("title",),
+        "place": ("postcode", "city", "country"),
+    },
+    "account": {"name": ("name",), "domain": ("domain",), "place": ("city", "country")},
+    "deal": {"name": ("name",), "amount": ("amount", "currency"), "closed": ("closed_on",)},
+}
+# These tell nobody who a person is.
+_OPEN = {"domain", "amount", "closed"}
+_ENTITY_KINDS = {
+    "person": (("hubspot", "contact"), ("salesforce", "lead"), ("salesforce", "contact")),
+    "account": (("hubspot", "company"), ("salesforce", "account")),
+    "deal": (("hubspot", "deal"), ("salesforce", "opportunity")),
+}
+_ASSOCIATED = (("contact", "company"), ("deal", "company"))
+
+Tables = Mapping[str, pd.DataFrame]
+
+
+def read_records(store: Store, agreement: Agreement) -> dict[str, pd.DataFrame]:
+    """Read the live records of people, accounts and deals from the mirrors, by entity.
+
+    A table's index is `system kind id`.
+    People who name no company or website have those of the account that they belong to, as
+    matching compares them.
+    """
+    mirrors = {
+        key: store.mirror(*key, normalise.fields_to_pull(agreement, *key))
+        for keys in _ENTITY_KINDS.values()
+        for key in keys
+    }
+    aliases = normalise.aliases(mirrors)
+    mirrors = normalise.live(mirrors, aliases)
+    pairs = {kinds: store.associations("hubspot", *kinds) for kinds in _ASSOCIATED}
+    associated = normalise.associations(pairs, aliases)
+    people = normalise.people(mirrors, associated["contact", "company"], agreement.handoff)
+    accounts = normalise.accounts(mirrors["hubspot", "company"], mirrors["salesforce", "account"])
+    deals = normalise.deal_records(
+        mirrors["hubspot", "deal"],
+        mirrors["salesforce", "opportunity"],
+        associated["deal", "company"],
+    )
+    humans = with_employers(people, accounts)
+    # A website goes before an address: it is the company's.
+    domain = humans["email"].str.replace(r"^.*@", "", regex=True).where(humans["website"].isna())
+    tables = {"person": humans.assign(email_domain=domain), "account": accounts, "deal": deals}
+    return {entity: table.set_index(_keys(table)) for entity, table in tables.items()}
+
+
+def _keys(table: pd.DataFrame) -> pd.Index:
+    return pd.Index(table["system"] + " " + table["kind"] + " " + table["record_id"])
+
+
+def side_by_side(
+    tables: Tables,
+    entity: str,
+    left: tuple[str, str, str],
+    right: tuple[str, str, str],
+    levels: Sequence[Mapping[str, Any]],
+    *,
+    is_masked: bool,
+) -> list[dict[str, Any]]:
+    """List a pair's fields with both values, how they agree, and the weight in bits.
+
+    Fields that were compared and have no value of their own (rivals, rarity) come last, without
+    values; a value that is missing is None. The order is the same for every pair of an entity.
+    """
+    told = {row["field"]: row for row in levels}
+    rows = []
+    for field, columns in _COLUMNS[entity].items():
+        values = [
+            _value(tables[entity], place, columns, is_masked=is_masked and field not in _OPEN)
+            for place in (left, right)
+        ]
+        rows.append(_row(field, values, told.pop(field, None)))
+    return rows + [_row(field, [None, None], told[field]) for field in told]
+
+
+def _row(
+    field: str, values: Sequence[str | None], told: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    if told is None:
+        return {
+            "field": field, "left": values[0], "right": values[1],
+            "level": _seen(values), "weight": None,
+        }  # fmt: skip
+    return {
+        "field": field, "left": values[0], "right": values[1],
+        "level": told["level"], "weight": told["weight"],
+    }  # fmt: skip
+
+
+def _seen(values: Sequence[str | None]) -> str:
+    """Say how two values stand that no model compared."""
+    if None in values:
+        return "missing"
+    return "as shown"
+
+
+def _value(
+    table: pd.DataFrame, place: tuple[str, str, str], columns: Sequence[str], *, is_masked: bool
+) -> str | None:
+    key = " ".join(place)
+    if key not in table.index:
+        return None
+    texts = [
+        part
+        for value in table.loc[key, list(columns)].dropna()
+        for part in str(value).split(";")
+        if part.strip()
+    ]
+    shown = [masked_value(text.strip()) if is_masked else text.strip() for text in texts]
+    return ", ".join(shown) or None

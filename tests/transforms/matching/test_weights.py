@@ -1,0 +1,97 @@
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from transforms.matching import LINK, REVIEW, match, thresholds, weights
+
+ELIZABETH = {
+    "record_id": "1",
+    "email": "elizabeth.lee@acmetools.com",
+    "first_name": "Elizabeth",
+    "last_name": "Lee",
+    "company": "Acme Tools Inc.",
+    "phone": "+1 415 555 2671",
+    "city": "Oakland",
+}
+BOB = {"record_id": "2", "first_name": "Bob", "last_name": "Stone", "company": "Acme Tools"}
+LIZ = ELIZABETH | {"record_id": "9", "first_name": "Liz", "email": None, "city": "Oslo"}
+JUNIOR = ELIZABETH | {
+    "record_id": "8",
+    "last_name": "Lee Jr.",
+    "email": "elizabeth.lee2@acmetools.com",
+}
+
+
+def asked(*ids):
+    return pd.DataFrame(list(ids), columns=["hubspot_id", "salesforce_id"], dtype="str")
+
+
+@pytest.fixture
+def crm(table):
+    return table(ELIZABETH, BOB), table(LIZ, JUNIOR, BOB | {"record_id": "7"})
+
+
+@pytest.fixture
+def found(crm, model):
+    rows = weights(*crm, asked(("1", "9"), ("1", "8"), ("2", "7"), ("1", "7")), model)
+    return rows.set_index(["hubspot_id", "salesforce_id", "field"]).sort_index()
+
+
+def test_each_field_says_in_words_how_it_agrees(found):
+    level = found["level"].loc["1", "9"]
+    assert level["first"] == "nickname"
+    assert level["phone"] == "shared by few"
+    assert level["email"] == "missing"
+    assert level["place"] == "different"
+    assert level["rivals"] == "weaker"
+
+
+def test_a_father_and_his_son_are_told_by_their_generation(found):
+    assert found["level"].loc["1", "8"]["generation"] == "one names none"
+    assert found["level"].loc["1", "8"]["email"] == "numbered"
+
+
+def test_what_agrees_speaks_for_a_pair_and_what_differs_against_it(found):
+    assert found["weight"].loc["2", "7"]["last"] > 0
+    assert found["weight"].loc["1", "7"]["last"] < 0
+
+
+def test_a_missing_field_says_nothing(found):
+    missing = found[found["level"] == "missing"]
+    assert {"email", "title", "phone"} <= set(missing.index.get_level_values("field"))
+    assert (missing["weight"] == 0).all()
+
+
+def test_weights_add_up_to_the_score_that_match_gives(crm, model):
+    rows = match(*crm, model)
+    total = weights(*crm, rows, model).groupby(["hubspot_id", "salesforce_id"])["weight"].sum()
+    score = model.probability(np.rint(total.to_numpy() * 1000 * math.log(2)).astype("int64"))
+    assert len(rows)
+    by_pair = rows.set_index(["hubspot_id", "salesforce_id"])["score"].sort_index()
+    assert score.tolist() == pytest.approx(by_pair.tolist(), abs=2e-6)
+
+
+def test_thresholds_divide_links_from_reviews(model):
+    limits = thresholds(model)
+    assert limits.review < limits.link
+    scores = [round((limit + 0.01) * 1000 * math.log(2)) for limit in (limits.review, limits.link)]
+    review, link = model.probability(np.array(scores))
+    assert model.review_share <= review < model.link_share <= link
+    assert {LINK, REVIEW} == {"link", "review"}
+
+
+def test_pairs_come_in_their_own_order_and_unknown_ones_have_no_rows(crm, model):
+    rows = weights(*crm, asked(("2", "7"), ("1", "nobody"), ("1", "9")), model)
+    order = rows.drop_duplicates(["hubspot_id", "salesforce_id"])
+    assert order["salesforce_id"].tolist() == ["7", "9"]
+
+
+def test_no_pair_gives_no_row(crm, model):
+    assert weights(*crm, asked(), model).empty
+
+
+def test_no_value_of_a_record_stands_in_the_words(found):
+    words = " ".join(found["level"]).lower()
+    assert not any(str(value).lower() in words.split() for value in ELIZABETH.values())
