@@ -18,7 +18,7 @@ test: $(STAMP)  ## the tests that take less than five minutes
 	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile
 
 test-all: $(STAMP)  ## all tests
-	$(BIN)/pytest -m "not sweep" -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile
 
 check: $(STAMP)  ## style, types, import contracts
 	$(BIN)/ruff format --check .
@@ -61,7 +61,6 @@ interop: $(STAMP)  ## both stand-ins and our SOQL against clients that others wr
 	$(BIN)/python tests/interop/run.py
 
 sweep: $(STAMP)  ## kill -9 at every point of a night, each fault at every request; takes hours, not in CI
-	$(BIN)/pytest -m sweep
 	$(BIN)/python -m benchmarks.kills
 	$(BIN)/python -m benchmarks.sweep
 

@@ -30,7 +30,7 @@ _PREFIXES: Mapping[Key, str] = MappingProxyType(
 KEPT: Mapping[Key, frozenset[str]] = MappingProxyType(
     {
         ("hubspot", "contact"): frozenset(
-            {"lifecyclestage", "hubspot_owner_id", "hs_analytics_source"}
+            {"lifecyclestage", "hubspot_owner_id", "hs_analytics_source", "hs_latest_source"}
         ),
         ("salesforce", "lead"): frozenset(
             {"Status", "OwnerId", "LeadSource", "ConvertedContactId", "ConvertedAccountId"}

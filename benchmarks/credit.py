@@ -159,7 +159,8 @@ def _times(peer: Figures | None, ours: Figures) -> str:
 
 
 def our_table(folder: Path) -> pa.Table:
-    return pq.read_table(folder / "paths.parquet")
+    """Read the table; its text is in one piece, as the peers' is."""
+    return pq.read_table(folder / "paths.parquet").combine_chunks()
 
 
 def our_numbers(folder: Path) -> attribution.CountedPaths:

@@ -7,6 +7,7 @@ vendors live on in this one.
 """
 
 import copy
+import gc
 import logging
 import multiprocessing
 import os
@@ -160,6 +161,9 @@ def _nurse(pipe: Pipe, settings: Settings, as_of: datetime) -> None:
     """
     logging.disable()
     pipe.send(_live(settings, as_of, None))
+    # What stands is nobody's to collect: a copy would copy every page of it to count it again.
+    gc.collect()
+    gc.freeze()
     while (order := pipe.recv()) is not None:
         reading, writing = os.pipe()
         pid = os.fork()

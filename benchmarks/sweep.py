@@ -57,6 +57,12 @@ COURTESIES = (
     "DELETE /services/data/{v}/jobs/ingest/{job}",
     "DELETE /services/data/{v}/jobs/query/{job}",
 )
+# Where a night that follows no lost answer reads records by id, only its check at the end does so:
+# everything is written by then, and a vendor that does not answer stops nothing.
+CHECKS = (
+    "POST /crm/v3/objects/{type}/batch/read",
+    "POST /services/data/{v}/composite/sobjects/{sobject}",
+)
 _READS_BY_POST = ("/search", "/batch/read", "/composite/sobjects/{sobject}", "/jobs/query")
 
 # How often a connector sends one request.
@@ -95,6 +101,8 @@ class Trouble:
     def stops_at(self, template: str) -> type[TandemError] | None:
         """Give the error that ends the night when this trouble is met there."""
         if template in COURTESIES:
+            return None
+        if template in CHECKS and self.stops is VendorUnavailable:
             return None
         if template == LOGIN and self.fault.is_page and self.fault.status == 200:
             # So does an address that is not a company's own: somebody has to look at the setting.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -70,7 +70,50 @@ HARD = (
     View(0.70, 0.07, 0.20, 0.10, 0.14, 0.03, 0.03, 0.15, 0.15, 0.06, 0.03, 0.03, 0.02, 0.6, 0.02,
          0.08, 0.4, 0.05, 0.10, 0.55, 0.50, 0.20, 0.55, 0.25, 0.55, 0.15, 0.35, 0.6, 0.2, 0.0),
 )  # fmt: skip
-PROFILES = {"easy": EASY, "hard": HARD}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a world is like: both views, and the people behind them.
+
+    `per_company` are people, `skew` how far usual given and family names lead the others. `alike` is
+    how many times the usual share of namesakes, relatives, fathers and sons there is, `household`
+    the share of people whose private address is a colleague's of the same family name.
+    """
+
+    views: tuple[View, View]
+    per_company: int = 12
+    skew: tuple[float, float] = (0.6, 0.8)
+    locales: tuple[str, ...] = ()
+    alike: float = 1
+    household: float = 0
+
+
+def _with(views: tuple[View, View], **shares: float) -> tuple[View, View]:
+    one, other = (replace(view, **shares) for view in views)
+    return one, other
+
+
+PROFILES = {"easy": Setting(EASY), "hard": Setting(HARD)}
+# Each moves one habit far from what the profiles have.
+VARIANTS = {
+    "easy, small firms": Setting(EASY, per_company=3),
+    "easy, large firms": Setting(EASY, per_company=150),
+    "easy, few names": Setting(EASY, skew=(1.1, 1.2), locales=("da_DK", "pl_PL")),
+    "easy, families": Setting(EASY, alike=6, household=0.05),
+    "easy, many duplicates": Setting(_with(EASY, twice=0.3)),
+    "hard, large firms": Setting(HARD, per_company=150),
+    "hard, few names": Setting(HARD, skew=(1.1, 1.2), locales=("da_DK", "pl_PL")),
+    "hard, families": Setting(HARD, alike=6, household=0.05),
+    "hard, many duplicates": Setting(_with(HARD, twice=0.3)),
+    "hard, role mailboxes": Setting(_with(HARD, role=0.2)),
+    "hard, private mail": Setting(_with(HARD, private=0.6)),
+    "hard, switchboards": Setting(_with(HARD, phone=0.9, switchboard=0.95, mobile=0.05)),
+    "hard, gaps": Setting(_with(HARD, no_email=0.45, no_company=0.45, no_first=0.12, title=0.2)),
+    "hard, slips": Setting(_with(HARD, mistyped_email=0.1, mistyped_name=0.1, swapped=0.05)),
+    "hard, job changes": Setting(_with(HARD, old_job=0.35, other_title=0.6, other_city=0.4)),
+    "hard, few in both": Setting(_with(HARD, kept=0.25)),
+}
 
 _LOCALES = {
     "en_US": (5, "Inc", "1", "United States"), "en_GB": (2, "Ltd", "44", "United Kingdom"),
@@ -106,10 +149,11 @@ def world(
     profile: str, people: int, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame, NDArray[np.int64], NDArray[np.int64]]:
     """Make both systems' tables in matching's columns, and per row the person it is of."""
+    setting = (PROFILES | VARIANTS)[profile]
     rng = np.random.default_rng(seed)
-    cast = _cast(people, rng)
+    cast = _cast(people, setting, rng)
     sides = [
-        _side(cast, view, rng, prefix) for view, prefix in zip(PROFILES[profile], "HS", strict=True)
+        _side(cast, view, rng, prefix) for view, prefix in zip(setting.views, "HS", strict=True)
     ]
     (hubspot, hubspot_person), (salesforce, salesforce_person) = sides
     return hubspot, salesforce, hubspot_person, salesforce_person
@@ -137,23 +181,25 @@ def _names(provider: type, attribute: str) -> list[str]:
     return [str(name) for name in ordered]
 
 
-def _cast(people: int, rng: Rng) -> pd.DataFrame:
-    companies = _companies(max(people // 12, 4), rng)
+def _cast(people: int, setting: Setting, rng: Rng) -> pd.DataFrame:
+    names = list(setting.locales or _LOCALES)
+    companies = _companies(max(people // setting.per_company, 4), names, rng)
     size = rng.lognormal(0, 1.1, len(companies))
     employer = rng.choice(len(companies), people, p=size / size.sum())
     former = rng.choice(len(companies), people, p=size / size.sum())
     locale = companies["locale"].to_numpy()[employer]
     abroad = rng.random(people) < 0.1
-    names = list(_LOCALES)
     locale = np.where(abroad, rng.choice(names, people), locale)
     first, last = np.empty(people, dtype=object), np.empty(people, dtype=object)
     for name in names:
         rows = np.flatnonzero(locale == name)
         firsts, lasts, _ = _words(name)
-        first[rows] = _usual(firsts, len(rows), rng, 0.6)
-        last[rows] = _usual(lasts, len(rows), rng, 0.8)
+        first[rows] = _usual(firsts, len(rows), rng, setting.skew[0])
+        last[rows] = _usual(lasts, len(rows), rng, setting.skew[1])
     generation = np.full(people, "", dtype=object)
-    _repeat_names(first, last, employer, generation, rng)
+    _repeat_names(first, last, employer, generation, setting.alike, rng)
+    shares = np.flatnonzero(rng.random(people - 1) < setting.household if setting.household else [])
+    last[shares] = last[shares + 1]
     cast = pd.DataFrame(
         {"first": first, "last": last, "generation": generation, "locale": locale,
          "employer": employer, "former": former}
@@ -168,6 +214,7 @@ def _cast(people: int, rng: Rng) -> pd.DataFrame:
     cast["mobile"] = _numbers(code, people, rng)
     cast["direct"] = _numbers(code, people, rng)
     cast["private"] = _private(first, last, rng)
+    cast.loc[shares, "private"] = cast["private"].to_numpy()[shares + 1]
     jobs = importlib.import_module("faker.providers.job").Provider.jobs
     cast["title"] = _usual(list(jobs)[:240], people, rng, 0.5)
     cast["other_title"] = _usual(list(jobs)[:240], people, rng, 0.5)
@@ -181,11 +228,16 @@ def _usual(words: Sequence[str], count: int, rng: Rng, skew: float) -> Texts:
 
 
 def _repeat_names(
-    first: Texts, last: Texts, employer: NDArray[np.int64], generation: Texts, rng: Rng
+    first: Texts,
+    last: Texts,
+    employer: NDArray[np.int64],
+    generation: Texts,
+    times: float,
+    rng: Rng,
 ) -> None:
     """Give some people the name of another: a colleague's, a relative's, the father's."""
     order = np.argsort(employer, kind="stable")
-    chosen = rng.random(len(order) - 1)
+    chosen = rng.random(len(order) - 1) / times
     for share, kind in ((0.008, "colleague"), (0.013, "relative"), (0.017, "son")):
         is_it = (chosen < share) & (chosen >= share - 0.005)
         one, other = order[:-1][is_it], order[1:][is_it]
@@ -196,8 +248,7 @@ def _repeat_names(
             generation[one], generation[other] = "Sr.", "Jr."
 
 
-def _companies(count: int, rng: Rng) -> pd.DataFrame:
-    names = list(_LOCALES)
+def _companies(count: int, names: list[str], rng: Rng) -> pd.DataFrame:
     weight = np.array([_LOCALES[name][0] for name in names])
     locale = rng.choice(names, count, p=weight / weight.sum())
     stem, city = np.empty(count, dtype=object), np.empty(count, dtype=object)

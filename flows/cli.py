@@ -10,6 +10,7 @@ import click
 
 from agreement.errors import TandemError
 from flows.cli_alerts import alerts
+from flows.cli_board import BOARD
 from flows.cli_bridge import bridge
 from flows.cli_doctor import DOCTOR
 from flows.cli_forget import FORGET
@@ -33,7 +34,7 @@ def tandem(verbose: bool) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
-for _command in (*WRITES, *OPS, bridge, *FORGET, *DOCTOR):
+for _command in (*WRITES, *OPS, bridge, *FORGET, *DOCTOR, *BOARD):
     tandem.add_command(_command)
 
 

@@ -51,6 +51,8 @@ def plan(
     from flows.show_writes import show_plan
     from flows.writes import plan_view
 
+    if plan_id is not None and (is_full or as_of is not None):
+        raise click.UsageError("--full and --as-of make a new plan; a stored PLAN is only shown.")
     if plan_id is None:
         with open_run(as_of=as_of, is_full=is_full) as run:
             plan_id = str(night(run, "plan", stage=shown_stage)["plan_id"])
@@ -108,17 +110,16 @@ def undo(run_id: str, is_applied: bool, is_json: bool) -> None:
 @as_json
 def release(run_id: str | None, is_all: bool, is_json: bool) -> None:
     """Let nights write again what the undo RUN holds."""
-    from connectors.clock import utc_now
     from connectors.settings import load_settings
     from connectors.store import Store
+    from flows.show_writes import show_released
+    from flows.undo import release as release_holds
 
     if (run_id is None) == (not is_all):
         raise click.UsageError("give the RUN of an undo, or --all.")
     with closing(Store.open(load_settings().database_url)) as store:
-        count = store.release_holds(run_id, by="release", at=utc_now())
-    print_result(
-        {"released": count}, is_json, lambda result: f"Released {result['released']:,} fields."
-    )
+        result = release_holds(store, run_id)
+    print_result(result, is_json, show_released)
 
 
 @click.command()

@@ -1,50 +1,51 @@
 """Prefect's side of each job: the same stages as tasks, with retries, forms, artifacts and events.
 
-Only this file and blocks.py import Prefect; the command line answers without it. What Prefect
-shows is a window: the store holds what is true.
+Prefect stays in this file, blocks.py and prefect_*.py; the command line answers without it. What
+Prefect shows is a window: the store holds what is true.
 """
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Mapping
+from contextlib import closing, nullcontext
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 import yaml
-from prefect import flow, runtime, serve, task
+from prefect import runtime, serve
 from prefect.artifacts import (
     create_markdown_artifact,
-    create_progress_artifact,
-    create_table_artifact,
-    update_progress_artifact,
 )
 from prefect.blocks.system import Secret
-from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import (
     ConcurrencyLimitConfig,
     ConcurrencyLimitStrategy,
-    State,
-    TaskRun,
 )
 from prefect.deployments.runner import RunnerDeployment
 from prefect.events import emit_event
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.schedules import Cron, Interval, Schedule
-from prefect.tasks import Task
 from pydantic import AwareDatetime, BaseModel, Field, SecretStr
+from sqlalchemy.engine import make_url
 
-from agreement.errors import Busy, GuardStopped, VendorUnavailable
+from agreement.errors import Busy, GuardStopped
 from connectors.clock import utc_now
 from connectors.participants import read_approvers
 from connectors.store import Store
+from flows import forget as forgetting
 from flows import provision, rewards, undo, writes
 from flows.blocks import settings_of
 from flows.night import Mode, night
+from flows.prefect_runner import Bar, artifact_key, as_flow, form_field, show_table
+from flows.reading import reading_of
+from flows.review import CAPACITY, review_queue
+from flows.review_answers import answer_of, decide
 from flows.run import Run, agreement_in_force, connect, open_run
 from flows.scope import Scope
 from flows.show import show_night, show_provision
+from flows.show_forget import show_forget
+from flows.show_review import show_decided
 from flows.show_writes import show_applied, show_undo
 from flows.watch import watch
 
@@ -53,19 +54,18 @@ ROOT = Path(__file__).parents[1]
 _FOUR_HOURS = 4 * 3600
 # Stages of a night that writes, for its progress bar.
 _STAGES = 13
-_MOST_ROWS = 500
+# A watch that is this late has been overtaken by others: a worker that was away gets them all.
+_OVERTAKEN = timedelta(minutes=10)
 
 Portal = Annotated[
     str,
-    Field(
-        title="Portal",
-        description="Name of the portal's blocks; empty: the worker's environment",
+    form_field(
+        "Portal",
+        "Name of the portal's blocks; empty: the worker's environment",
         pattern=r"^[a-z0-9-]*$",
     ),
 ]
-IsApplied = Annotated[
-    bool, Field(title="Write it", description="Off only shows what would be written")
-]
+IsApplied = Annotated[bool, form_field("Write it", "Off only shows what would be written")]
 
 
 class NightOptions(BaseModel):
@@ -93,63 +93,6 @@ class NightOptions(BaseModel):
     )
 
 
-# Stages as tasks ---------------------------------------------------------------------------------
-
-
-def _is_worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Retry only what waiting can cure."""
-    error = state.result(raise_on_failure=False)
-    return isinstance(error, VendorUnavailable)
-
-
-def as_task(work: Callable[..., Any], *arguments: Any) -> Any:
-    """Run one stage as a Prefect task.
-
-    The arguments stay in a closure: Prefect would otherwise walk every one of them looking for
-    futures.
-    """
-
-    @task(
-        name=work.__name__,
-        task_run_name=_task_name(work, arguments),
-        retries=2,
-        retry_delay_seconds=[10, 60],
-        retry_jitter_factor=0.5,
-        retry_condition_fn=_is_worth_retrying,
-        cache_policy=NO_CACHE,
-        persist_result=False,
-    )
-    def stage() -> Any:
-        return work(*arguments)
-
-    return stage()
-
-
-def _task_name(work: Callable[..., Any], arguments: tuple[Any, ...]) -> str:
-    systems = [argument.system for argument in arguments if hasattr(argument, "system")]
-    return "-".join([work.__name__.replace("_", "-"), *systems])
-
-
-class _Bar:
-    """A progress bar that moves by a stage; a stage that failed leaves it where it was."""
-
-    def __init__(self, key: str, stages: int) -> None:
-        self._id = create_progress_artifact(0.0, key=key, description="Stages done")
-        self._done, self._stages = 0, stages
-
-    def stage(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        result = as_task(work, *arguments)
-        self._done += 1
-        share = min(100.0, 100.0 * self._done / self._stages)
-        update_progress_artifact(cast("Any", self._id), progress=share)
-        return result
-
-
-def _key(name: str, portal: str) -> str:
-    """Name an artifact the same in every run, so that its history shows."""
-    return f"{name}-{portal}" if portal else name
-
-
 # The night ---------------------------------------------------------------------------------------
 
 
@@ -160,22 +103,19 @@ def _night_name() -> str:
     return "-".join(part for part in parts if part)
 
 
-@flow(
-    name="nightly-sync",
-    flow_run_name=_night_name,
-    timeout_seconds=_FOUR_HOURS,
-    persist_result=False,
-)
+@as_flow("nightly-sync", run_name=_night_name, timeout_seconds=_FOUR_HOURS)
 def nightly_sync(
     mode: Annotated[
-        Mode, Field(title="Mode", description="plan only shows what would be written")
+        Mode, form_field("Mode", "plan only shows what would be written; apply writes it")
     ] = "plan",
     portal: Portal = "",
-    options: NightOptions = NightOptions(),  # noqa: B008 - frozen defaults are what the form shows
+    options: Annotated[
+        NightOptions, form_field("Rare choices", "A usual night needs none of them")
+    ] = NightOptions(),  # noqa: B008 - frozen defaults are what the form shows
 ) -> dict[str, Any]:
     """Pull both CRMs, reconcile, measure, plan, and (mode apply) write the shared numbers back."""
     moment = options.as_of or runtime.flow_run.scheduled_start_time
-    bar = _Bar(_key("nightly-progress", portal), _STAGES if mode == "apply" else 7)
+    bar = Bar(artifact_key("nightly-progress", portal), _STAGES if mode == "apply" else 7)
     with open_run(
         settings_of(portal),
         as_of=moment,
@@ -187,32 +127,34 @@ def nightly_sync(
         try:
             summary = night(run, mode, stage=bar.stage)
         except GuardStopped:
-            _emit("tandem.plan.waiting", run.run_id, {"why": "a guard stopped it"})
+            _emit("tandem.plan.waiting", run.run_id, portal, {"why": "a guard stopped it"})
             raise
         _show_night(run, summary, portal)
     if mode == "plan":
-        _emit("tandem.plan.waiting", run.run_id, {"plan_id": summary["plan_id"]})
+        _emit("tandem.plan.waiting", run.run_id, portal, {"plan_id": summary["plan_id"]})
     else:
-        _emit("tandem.night.done", run.run_id, {"written": summary["written"]})
+        _emit("tandem.night.done", run.run_id, portal, {"written": summary["written"]})
     return summary
 
 
 def _show_night(run: Run, summary: Mapping[str, Any], portal: str) -> None:
     """Put the night's figures where ops look: by id, never with a name or an address."""
     create_markdown_artifact(
-        key=_key("nightly-summary", portal),
+        key=artifact_key("nightly-summary", portal),
         markdown=f"```\n{show_night(summary)}\n```\nPlan `{summary['plan_id']}`",
         description="What the night read, matched, credited and wrote",
     )
-    _table("nightly-bridge", portal, _rows(summary["bridge"], "class", "MQLs"))
-    _table("nightly-rejects", portal, summary["rejects"])
-    _table("nightly-quarantine", portal, [vars_of(row) for row in run.store.refusals(run.run_id)])
+    show_table("nightly-bridge", portal, _rows(summary["bridge"], "class", "MQLs"))
+    show_table("nightly-rejects", portal, summary["rejects"])
+    show_table(
+        "nightly-quarantine", portal, [vars_of(row) for row in run.store.refusals(run.run_id)]
+    )
     planned = [
         {"system": system, "object": kind, "records": count}
         for system, kinds in summary["planned"].items()
         for kind, count in kinds.items()
     ]
-    _table("nightly-plan", portal, planned)
+    show_table("nightly-plan", portal, planned)
 
 
 def vars_of(row: Any) -> dict[str, Any]:
@@ -224,20 +166,15 @@ def _rows(counts: Mapping[str, int], name: str, counted: str) -> list[dict[str, 
     return [{name: each, counted: count} for each, count in counts.items()]
 
 
-def _table(name: str, portal: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    shown: list[dict[str, Any]] = [dict(row) for row in rows[:_MOST_ROWS]]
-    create_table_artifact(
-        key=_key(name, portal),
-        table=shown or [{"none": "nothing to show"}],
-        description=f"{len(rows):,} rows" + (", the first shown" if len(rows) > len(shown) else ""),
-    )
-
-
-def _emit(event: str, run_id: str, payload: Mapping[str, Any]) -> None:
+def _emit(event: str, run_id: str, portal: str, payload: Mapping[str, Any]) -> None:
     """Tell Prefect's automations; a convenience, since an event that is lost is lost."""
     emit_event(
         event,
-        resource={"prefect.resource.id": f"tandem.run.{run_id}", "prefect.resource.name": run_id},
+        resource={
+            "prefect.resource.id": f"tandem.run.{run_id}",
+            "prefect.resource.name": run_id,
+            "tandem.portal": portal or "default",
+        },
         payload={"run_id": run_id, **payload},
     )
 
@@ -245,12 +182,16 @@ def _emit(event: str, run_id: str, payload: Mapping[str, Any]) -> None:
 # Between nights ----------------------------------------------------------------------------------
 
 
-@flow(name="handoff-watch", flow_run_name="watch", timeout_seconds=240, persist_result=False)
+@as_flow("handoff-watch", run_name="watch", timeout_seconds=240)
 def handoff_watch(portal: Portal = "") -> dict[str, Any]:
     """Read what can change a clock, write it back, say what is due; then tell automations.
 
-    A night that holds the lock does the same and more: then there is nothing to do here.
+    A night that holds the lock does the same and more: then there is nothing to do here. Nor is
+    there in a run that comes so late that others have been due since.
     """
+    due_at = runtime.flow_run.scheduled_start_time
+    if due_at is not None and utc_now() - due_at > _OVERTAKEN:
+        return {"skipped": f"was due {due_at:%Y-%m-%d %H:%M} UTC; a later one does it"}
     try:
         with open_run(settings_of(portal)) as run:
             result = watch(run)
@@ -273,45 +214,127 @@ def emit_told(result: Mapping[str, Any]) -> None:
 # What people decide ------------------------------------------------------------------------------
 
 
-@flow(name="approve-plan", flow_run_name="approve-plan-{plan_id}", persist_result=False)
+@as_flow("approve-plan", run_name="approve-plan-{plan_id}")
 def approve_plan(
-    plan_id: Annotated[str, Field(title="Plan", description="Its id, from the night's summary")],
-    by: Annotated[str, Field(title="Who approves", min_length=2)],
-    portal: Portal = "",
+    plan_id: Annotated[str, form_field("Plan", "Its id, from the night's summary")],
+    by: Annotated[str, form_field("Who approves", "Kept with what is written", min_length=2)],
     canary: Annotated[
         Decimal | None,
-        Field(title="Canary share", description="Write this share first", gt=0, le=1),
+        form_field(
+            "Canary share",
+            "Such as 0.05: write this share first, and the rest only when all of it arrived",
+            gt=0,
+            le=1,
+        ),
     ] = None,
     is_over_guards: Annotated[
-        bool, Field(title="Although a guard would stop it", description="Look at the plan first")
+        bool, form_field("Although a guard would stop it", "Look at the plan first")
     ] = False,
+    portal: Portal = "",
 ) -> dict[str, Any]:
     """Write a stored plan; what moved since it was made is left out and planned anew at night."""
     with open_run(settings_of(portal)) as run:
         run.summary["approved_by"] = by
         result = writes.apply_plan(run, plan_id, canary=canary, is_over_guards=is_over_guards)
     create_markdown_artifact(
-        key=_key("approved-plan", portal),
+        key=artifact_key("approved-plan", portal),
         markdown=f"Plan `{plan_id}`, approved by {by}\n```\n{show_applied(result)}\n```",
     )
     writes.stop_when_stale(result)
     return result
 
 
-@flow(name="undo", flow_run_name="undo-{run_id}", persist_result=False)
+@as_flow("review", run_name="review-{decision}")
+def review(
+    decision: Annotated[
+        Literal["list", "accept", "reject", "pin", "forbid"],
+        form_field(
+            "Decision",
+            "list only shows what waits. accept links a pair or settles a conflict,"
+            " reject keeps a pair apart until it changes; pin and forbid do so for good",
+        ),
+    ] = "list",
+    what: Annotated[
+        list[str],
+        form_field(
+            "What it is about",
+            "Ids from the list, or two records each, such as hubspot/contact/7"
+            " salesforce/lead/00Q000000000001EAA",
+        ),
+    ] = [],  # noqa: B006 - Prefect takes a copy for its form
+    side: Annotated[
+        Literal["hubspot", "salesforce"] | None,
+        form_field("Right side", "Of a conflict of values only: whose value is right"),
+    ] = None,
+    by: Annotated[str, form_field("Who decides", "Kept with the decision; not for list")] = "",
+    portal: Portal = "",
+) -> dict[str, Any]:
+    """Answer what waits for a person: matches and conflicts. Values are hidden in what is shown.
+
+    An answer is used at once, survives every later run, and is taken back by another one.
+    """
+    settings = settings_of(portal)
+    with closing(Store.open(settings.database_url)) as store:
+        result: dict[str, Any] = {}
+        if decision != "list":
+            answers = [answer_of(decision, each.split(), side) for each in what]
+            result = decide(store, settings, answers, by)
+        waiting = review_queue(store, reading_of(store, settings).agreement, limit=CAPACITY)
+    if result:
+        create_markdown_artifact(
+            key=artifact_key("review-decided", portal), markdown=f"```\n{show_decided(result)}\n```"
+        )
+    show_table("review-matches", portal, [_without(row, "fields") for row in waiting["matches"]])
+    show_table("review-conflicts", portal, waiting["conflicts"])
+    return {**result, **{name: waiting[name] for name in ("match_count", "conflict_count")}}
+
+
+def _without(row: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key != name}
+
+
+@as_flow("undo", run_name="undo-{run_id}")
 def undo_run(
-    run_id: Annotated[str, Field(title="Run", description="Such as 20261117-041500")],
+    run_id: Annotated[str, form_field("Run", "Such as 20261117-041500")],
     is_applied: IsApplied = False,
     portal: Portal = "",
 ) -> dict[str, Any]:
     """Put back what a run overwrote; later edits by people are left alone and listed."""
     with open_run(settings_of(portal)) as run:
         result = undo.undo_run(run, run_id, is_applied=is_applied)
-    create_markdown_artifact(key=_key("undo", portal), markdown=f"```\n{show_undo(result)}\n```")
+    create_markdown_artifact(
+        key=artifact_key("undo", portal), markdown=f"```\n{show_undo(result)}\n```"
+    )
     return result
 
 
-@flow(name="provision", flow_run_name="provision", persist_result=False)
+@as_flow("forget", run_name="forget")
+def forget(
+    person: Annotated[
+        str,
+        form_field(
+            "Person",
+            "An id such as p_0123456789abcdef, or a record such as"
+            " hubspot/contact/51201; never a name or an address",
+        ),
+    ],
+    is_applied: Annotated[
+        bool, form_field("Erase", "Off only shows what would go. It cannot be undone")
+    ] = False,
+    portal: Portal = "",
+) -> dict[str, Any]:
+    """Erase a person from database, logs and reports; keep the sums."""
+    url = settings_of(portal).database_url
+    folders = forgetting.default_folders(str(make_url(url).database or ""))
+    with closing(Store.open(url)) as store, store.hold_lock() if is_applied else nullcontext():
+        result = forgetting.forget(store, person, folders, at=utc_now(), is_applied=is_applied)
+    create_markdown_artifact(
+        key=artifact_key("forget", portal), markdown=f"```\n{show_forget(result)}\n```"
+    )
+    return result
+
+
+@as_flow("provision", run_name="provision")
 def provision_fields(is_applied: IsApplied = False, portal: Portal = "") -> dict[str, Any]:
     """Show, and when asked create, the fields that Tandem writes in both CRMs."""
     settings = settings_of(portal)
@@ -320,27 +343,27 @@ def provision_fields(is_applied: IsApplied = False, portal: Portal = "") -> dict
     )
     result = {"is_applied": is_applied, "objects": [vars(row) for row in rows]}
     create_markdown_artifact(
-        key=_key("provision", portal), markdown=f"```\n{show_provision(result)}\n```"
+        key=artifact_key("provision", portal), markdown=f"```\n{show_provision(result)}\n```"
     )
     return result
 
 
-@flow(name="rewards-close", flow_run_name="rewards-close", persist_result=False)
+@as_flow("rewards-close", run_name="rewards-close")
 def rewards_close(portal: Portal = "") -> dict[str, Any]:
     """Propose the first open reward period, once a night has seen its end; people do the rest."""
     with closing(Store.open(settings_of(portal).database_url)) as store:
         return rewards.propose_due(store, utc_now())
 
 
-@flow(name="approve-rewards", flow_run_name="approve-rewards-{period}", persist_result=False)
+@as_flow("approve-rewards", run_name="approve-rewards-{period}")
 def approve_rewards(
-    period: Annotated[str, Field(title="Period", description="Such as 2027-Q1")],
-    by: Annotated[str, Field(title="Who approves", description="Listed under TANDEM_APPROVERS")],
+    period: Annotated[str, form_field("Period", "Such as 2027-Q1")],
+    by: Annotated[str, form_field("Who approves", "Listed under TANDEM_APPROVERS")],
     secret_block: Annotated[
         str,
-        Field(
-            title="Secret block",
-            description="Name of the Secret block with their secret. A parameter would be stored in"
+        form_field(
+            "Secret block",
+            "Name of the Secret block with their secret. A parameter would be stored in"
             " clear; whoever may load the block can approve in that name",
         ),
     ],

@@ -41,7 +41,7 @@ def show_demo(result: Mapping[str, Any]) -> str:
             "",
             f"Against the seeded truth of {result['people']:,} humans",
             f"  links       {links['true']:,} right, {links['false']:,} wrong,"
-            f" {links['missed']:,} missed (e-mail and stored ids only)",
+            f" {links['missed']:,} missed",
             f"  handoffs    {handoffs} (ours/truth)",
             f"  booked      {_tick(result['booked_minor'] == truth['booked_minor'])}"
             " equal to the truth, to the unit",

@@ -153,6 +153,13 @@ def show_undo(result: Mapping[str, Any]) -> str:
     return "\n".join([*lines, "", "Nothing written; add --apply."])
 
 
+def show_released(result: Mapping[str, Any]) -> str:
+    """Show how many fields were let go of, and which undos still hold some."""
+    held_by = ", ".join(result["held_by"])
+    still = f" Others are held by the undo {held_by}." if held_by else ""
+    return f"Released {result['released']:,} fields.{still}"
+
+
 def show_explanation(found: Mapping[str, Any]) -> str:
     """Show where a record's values come from."""
     lines = [

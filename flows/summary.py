@@ -54,16 +54,16 @@ def summarise(
         "lost_mqls": lost_mqls(measures.bridge),
         "handoffs": handoff_counts(measures, known),
         "clocks": sla_figures(measures.status),
-        "clock_figures": _rows(measures.clock_page.figures),
-        "promises": _rows(measures.clock_page.promises),
-        "questions": _counts(measures.clock_page.questions["kind"]),
+        "clock_figures": plain_rows(measures.clock_page.figures),
+        "promises": plain_rows(measures.clock_page.promises),
+        "questions": counts(measures.clock_page.questions["kind"]),
         "funnel": funnel_summary(measures.funnel, run.agreement.calendar.zone),
-        "deals": _counts(measures.deals["state"]),
+        "deals": counts(measures.deals["state"]),
         "blank_amounts": sorted(won.loc[won["is_blank"], "record_id"]),
         "booked_minor": int(won["company_minor"].sum()),
         "credited_minor": int(credited["credit_minor"].sum()),
-        "credit_by_team_minor": _sums(credited, "team", "credit_minor"),
-        "credit_by_channel_minor": _sums(credited, "channel", "credit_minor"),
+        "credit_by_team_minor": sums(credited, "team", "credit_minor"),
+        "credit_by_channel_minor": sums(credited, "channel", "credit_minor"),
         **_credit_figures(measures),
         "pools": measures.pools.to_dict("records"),
         "pool_minor": int(measures.pools["pool_minor"].sum()),
@@ -99,10 +99,10 @@ def _credit_figures(measures: Measures) -> dict[str, Any]:
     )
     return {
         "credit_by_inference": inferred_figures(measures.credit),
-        "acts_set_aside": _counts(measures.credit.set_aside["reason"]),
-        "channel_results": _rows(results[~is_campaign]) + _rows(best),
-        "synergies": _rows(figures.synergies),
-        "velocity": _rows(figures.velocity),
+        "acts_set_aside": counts(measures.credit.set_aside["reason"]),
+        "channel_results": plain_rows(results[~is_campaign]) + plain_rows(best),
+        "synergies": plain_rows(figures.synergies),
+        "velocity": plain_rows(figures.velocity),
     }
 
 
@@ -111,12 +111,12 @@ def _rewards(measures: Measures) -> dict[str, Any]:
 
     `pool`, `pool_held` and `cap_excess` add up to the pool; spiffs stand on top.
     """
-    parts = _sums(measures.rewards, "component", "reward_minor")
+    parts = sums(measures.rewards, "component", "reward_minor")
     spiffs = parts.pop("spiff", 0)
     return {
         "rewards_minor": sum(parts.values()),
         "reward_by_component_minor": parts,
-        "reward_by_participant_minor": _sums(measures.team_rewards, "participant", "reward_minor"),
+        "reward_by_participant_minor": sums(measures.team_rewards, "participant", "reward_minor"),
         "spiffs_minor": spiffs,
     }
 
@@ -157,16 +157,18 @@ def _linked(crosswalk: pd.DataFrame) -> int:
     return len(linked_people(crosswalk))
 
 
-def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def plain_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Give a frame's rows with plain values, missing as None."""
     plain = frame.astype(object).where(frame.notna(), None)
     return [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]
 
 
-def _counts(values: pd.Series) -> dict[str, int]:
+def counts(values: pd.Series) -> dict[str, int]:
+    """Count each value, in the order of their text."""
     return {str(value): int(count) for value, count in values.value_counts().sort_index().items()}
 
 
-def _sums(frame: pd.DataFrame, by: str, amount: str) -> dict[str, int]:
-    sums = frame.groupby(by)[amount].sum().sort_index()
-    return {str(name): int(total) for name, total in sums.items()}
+def sums(frame: pd.DataFrame, by: str, amount: str) -> dict[str, int]:
+    """Add up a column of amounts by another one, in its order."""
+    totals = frame.groupby(by)[amount].sum().sort_index()
+    return {str(name): int(total) for name, total in totals.items()}

@@ -9,7 +9,7 @@ import pandas as pd
 from agreement.errors import BadInput
 from agreement.frames import DataFrame, Writes, as_text, empty
 from connectors.clock import utc_now
-from connectors.store import RunRow, Written
+from connectors.store import RunRow, Store, Written
 from flows.deliver import deliver, settle
 from flows.merge import bases_back, shared_places
 from flows.plan import Plan, live_schemas
@@ -34,7 +34,7 @@ def undo_run(run: Run, undone_id: str, *, is_applied: bool) -> dict[str, Any]:
     Raises:
         BadInput: there is no such run.
     """
-    undone = _known_run(run, undone_id)
+    undone = _known_run(run.store, undone_id, but=run.run_id)
     if is_applied:
         settle(run)
     done = [row for row in run.store.written(run_id=undone_id) if row.state == "confirmed"]
@@ -66,11 +66,26 @@ def undo_run(run: Run, undone_id: str, *, is_applied: bool) -> dict[str, Any]:
     return summary
 
 
-def _known_run(run: Run, undone_id: str) -> RunRow:
-    found = run.store.find_run(undone_id)
-    if found is None or undone_id == run.run_id:
-        latest = ", ".join(row.run_id for row in run.store.last_runs(6) if row.run_id != run.run_id)
-        raise BadInput(f"there is no run {undone_id!r}. The latest are {latest or 'none'}")
+def release(store: Store, undo_id: str | None) -> dict[str, Any]:
+    """Let nights write again what one undo holds, or with None what any does.
+
+    Gives the number of fields `released`, and the undos that still hold some, `held_by`.
+
+    Raises:
+        BadInput: there is no such run.
+    """
+    if undo_id is not None:
+        _known_run(store, undo_id)
+    count = store.release_holds(undo_id, by="release", at=utc_now())
+    return {"released": count, "held_by": sorted(set(store.holds()["run_id"]))}
+
+
+def _known_run(store: Store, run_id: str, but: str = "") -> RunRow:
+    """Find an earlier run; the one that asks is `but`, and is none."""
+    found = store.find_run(run_id)
+    if found is None or run_id == but:
+        latest = ", ".join(row.run_id for row in store.last_runs(6) if row.run_id != but)
+        raise BadInput(f"there is no run {run_id!r}. The latest are {latest or 'none'}")
     return found
 
 

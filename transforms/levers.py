@@ -61,20 +61,25 @@ def pool_if(
     return pool_minor(revenue_minor, multiplier(changed.attainment, rules), rules)
 
 
+def straight_pace(minor: int, terms: Terms, today: date) -> int:
+    """Give where an amount leads by the period's end at the same speed, today counted as gone."""
+    days = (terms.last - terms.first).days + 1
+    gone = min(max((today - terms.first).days + 1, 1), days)
+    return minor * days // gone
+
+
 def outlook(terms: Terms, revenue_minor: int, today: date) -> Outlook:
     """Say where an open period stands on a day of it, and which lever moves it most.
 
     The pace takes what is won so far to the period's end in a straight line.
     """
     actual = {team: reached.actual_minor for team, reached in terms.attained.items()}
-    days = (terms.last - terms.first).days + 1
-    gone = min(max((today - terms.first).days + 1, 1), days)
-    at_pace = {team: minor * days // gone for team, minor in actual.items()}
+    at_pace = {team: straight_pace(minor, terms, today) for team, minor in actual.items()}
     levers = [_lever(terms, revenue_minor, actual, what) for what in _LEVERS]
     useful = [lever for lever in levers if lever.more_minor > 0 and lever.gain_minor > 0]
     return Outlook(
         pool_minor=pool_if(terms, revenue_minor, actual),
-        pool_at_pace_minor=pool_if(terms, revenue_minor * days // gone, at_pace),
+        pool_at_pace_minor=pool_if(terms, straight_pace(revenue_minor, terms, today), at_pace),
         to_gate_minor={team: _to_gate(terms, team) for team in sorted(actual)},
         levers=tuple(sorted(useful, key=lambda each: -Fraction(each.gain_minor, each.more_minor))),
     )

@@ -12,7 +12,8 @@ from agreement.privacy import ADDRESSES, PEOPLE, REFERENCES, is_wordy
 
 BLANK = "[forgotten]"
 
-_HUBSPOT_PLACES = ("contact ", "contact/", "contact:", "0-1/")
+# Where a number is a contact's id: in our texts, in links, and in the evidence of a visit.
+_HUBSPOT_PLACES = ("contact ", "contact/", "contact:", "0-1/", "visit-")
 _SHORT = 15
 
 Place = tuple[str, str, str]

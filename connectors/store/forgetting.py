@@ -69,7 +69,8 @@ Place = tuple[str, str, str]
 # Rows that say nothing without the person. A plan keeps its counts.
 _DELETED = (outbox, base, conflict, hold, review, match_decision)
 
-# Chained by hashes, or about no person: ids of deals, teams, periods and hashes.
+# Chained by hashes, or about no person: ids of deals, teams, periods and hashes. The evidence of a
+# closed period names our own id of people, which stands nowhere else once they are forgotten.
 _UNTOUCHED = frozenset(
     {
         "posting",

@@ -13,7 +13,7 @@ from connectors.hubspot import HubSpot, unpaced
 from connectors.salesforce import Salesforce
 from connectors.settings import Settings
 from connectors.store import Store
-from flows.night import night
+from flows.night import Stage, call, night
 from flows.provision import provision
 from flows.run import Run, agreement_in_force, connect, open_run
 from standins.hubspot import HubSpotStandIn
@@ -79,11 +79,11 @@ class Small:
         ) as opened:
             yield opened
 
-    def night(self, mode: str = "apply") -> dict:
+    def night(self, mode: str = "apply", stage: Stage = call) -> dict:
         """Run the next night, a day later."""
         self.now += timedelta(days=1)
         with self.run() as run:
-            return night(run, mode)
+            return night(run, mode, stage)
 
     def store(self) -> closing:
         return closing(Store.open(self.settings.database_url))

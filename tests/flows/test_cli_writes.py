@@ -29,7 +29,8 @@ def story(tmp_path_factory):
         found["undone"] = company.our_values()
         found["held"] = company.sync()
         found["left"] = company.our_values()
-        found["release"] = company.tandem("release", "--all")
+        found["release nothing"] = company.tandem("release", run_id)
+        found["release"] = company.tandem("release", "--all", "--json")
         found["again"] = company.sync()
         found["written"] = company.our_values()
         yield found
@@ -68,6 +69,15 @@ def test_an_undone_first_night_is_as_if_it_had_never_been_and_stays_so(story):
 def test_an_undo_says_what_nothing_takes_back(story):
     assert "workflows" in story["shown"].stdout
     assert "Nothing written; add --apply." in story["shown"].stdout
+
+
+def test_releasing_a_run_that_holds_nothing_names_the_undo_that_does(story):
+    undo_id = json.loads(story["undo"].stdout)["run_id"]
+    shown = story["release nothing"].stdout
+    assert shown == f"Released 0 fields. Others are held by the undo {undo_id}.\n"
+    released = json.loads(story["release"].stdout)
+    assert released["released"] > 0
+    assert released["held_by"] == []
 
 
 def test_released_fields_are_written_again(story):
@@ -131,6 +141,8 @@ def test_the_id_beside_a_number_leads_to_its_explanation(story):
         (("explain", "salesforce", "nobody"), 3, "is not known"),
         (("explain", "sap", "1"), 2, "give hubspot or salesforce"),
         (("release",), 2, "--all"),
+        (("release", "nothing"), 3, "there is no run"),
+        (("plan", "nothing", "--full"), 2, "a stored PLAN is only shown"),
         (("apply", "nothing", "--canary", "0"), 2, "no share"),
     ],
 )

@@ -4,7 +4,7 @@ import pytest
 
 from agreement.errors import VendorUnavailable
 from benchmarks import sweep
-from benchmarks.sweep import LASTING, PASSING, WRITES, Point, Trouble
+from benchmarks.sweep import CHECKS, LASTING, PASSING, WRITES, Point, Trouble
 from standins.faults import Fault
 
 pytestmark = pytest.mark.slow
@@ -12,16 +12,7 @@ pytestmark = pytest.mark.slow
 # The answers to one kind of writes are all lost after the deed, until the night gives up.
 LOST = Trouble("lost answers", Fault(503, is_after=True), times=1000, stops=VendorUnavailable)
 
-READ_BACK = dict(
-    zip(
-        WRITES,
-        (
-            "POST /crm/v3/objects/{type}/batch/read",
-            "POST /services/data/{v}/composite/sobjects/{sobject}",
-        ),
-        strict=True,
-    )
-)
+READ_BACK = dict(zip(WRITES, CHECKS, strict=True))
 
 
 @pytest.fixture(scope="module")

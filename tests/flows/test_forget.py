@@ -2,24 +2,38 @@
 
 import gzip
 import json
+import re
 from contextlib import closing
 from datetime import timedelta
 
+import pandas as pd
 import pytest
 from sqlalchemy import create_engine, inspect, text
 
 from agreement.errors import BadInput
+from agreement.frames import Reviews
 from connectors.clock import utc_now
 from connectors.store import Store
 from flows.cli import main
 from flows.forget import forget
 from flows.night import night
 from flows.run import open_run
+from flows.undo import undo_run
 from tests.flows import small as nights
 from tests.flows.small import BORN, MONDAY, serve_small
 
 pytestmark = pytest.mark.slow
 
+# Where the person is named before, by an id, an address or a word.
+TABLES = {
+    "alert", "alert_message", "association", "base", "bridge", "calculation", "conflict",
+    "credit", "crosswalk", "deal_person", "field_history", "handoff", "hold", "match_decision",
+    "mirror_hubspot_call", "mirror_hubspot_contact", "mirror_hubspot_email_event",
+    "mirror_hubspot_event_participation", "mirror_hubspot_form_submission",
+    "mirror_salesforce_contact", "mirror_salesforce_lead", "mirror_salesforce_lead_history",
+    "mirror_salesforce_opportunity_contact_role", "mirror_salesforce_task", "mirror_version",
+    "outbox", "plan", "review", "run", "set_aside", "touch",
+}  # fmt: skip
 SECRETS = ("zebulon", "quarkworth", "zq@ironwillow.test", "zeb.private@home.test", "5550123987")
 
 
@@ -35,9 +49,10 @@ class Forgetting:
     def __init__(self, small) -> None:
         self.small, self.folder = small, small.folder
         _add_person(self)
+        _add_acts(self)
+        _add_deal(self)
         small.night()
-        small.edit_hubspot(2, phone="+49 555 0123987", jobtitle="Knows Zebulon Quarkworth")
-        small.night()
+        self._be_everywhere()
         self.before = self.figures()
         (self.folder / "out").mkdir()
         self.report = self.folder / "out" / "report.html"
@@ -52,6 +67,26 @@ class Forgetting:
             self.files_before = self.found_in_files()
             self.result = forget(store, self.who, [self.folder / "out"], at=utc_now(),
                                  is_applied=True)  # fmt: skip
+
+    def _be_everywhere(self) -> None:
+        """Let the person be in conflicts, alerts, decisions, questions, and what an undo holds."""
+        small = self.small
+        small.edit_hubspot(2, phone="+49 555 0123987", jobtitle="Knows Zebulon Quarkworth")
+        small.edit_salesforce(-1, Title="Zebulon")
+        small.now += timedelta(hours=10)  # when receivers of alerts are at work
+        run_id = small.night()["run_id"]
+        with small.run() as run:
+            undo_run(run, run_id, is_applied=True)
+        with closing(self.store()) as store:
+            links = store.crosswalk()
+            is_theirs = (links["system"] == "hubspot") & (links["record_id"] == self.contact)
+            self.person_id = links.loc[is_theirs, "entity_id"].item()
+            one, other = (
+                ("hubspot", "contact", self.contact),
+                ("salesforce", "contact", self.role_who),
+            )
+            store.decide_match("person", one, other, "pin", by="ops", at=utc_now())
+            store.save_reviews(run_id, _question(one, other), at=utc_now())
 
     def store(self) -> Store:
         return Store.open(self.small.settings.database_url)
@@ -70,7 +105,8 @@ class Forgetting:
         """List table and column of every cell that tells who the person was."""
         engine = create_engine(self.small.settings.database_url)
         found = []
-        needles = (*SECRETS, self.lead, self.task_who)
+        needles = (*SECRETS, self.lead, self.role_who, self.person_id)
+        own_id = re.compile(rf"(visit-|contact[ /:]|^){self.contact}(?!\d)")
         with engine.connect() as connection:
             for table in inspect(engine).get_table_names():
                 query = text(f'SELECT * FROM "{table}"')  # noqa: S608 - names of our own tables
@@ -79,7 +115,7 @@ class Forgetting:
                         f"{table}.{name}"
                         for name, value in row.items()
                         if any(secret.lower() in str(value).lower() for secret in needles)
-                        or (str(value) == self.contact and name.endswith(("record_id", "to_id")))
+                        or (isinstance(value, str) and own_id.search(value))
                     ]
         engine.dispose()
         return found
@@ -114,7 +150,12 @@ def _add_person(here: Forgetting) -> None:
         "Email": "zq@ironwillow.test",
         "Phone": "+49 555 0123987",
     }
-    here.lead = here.task_who = small.salesforce.add("Lead", lead, created_at=BORN)
+    here.lead = small.salesforce.add("Lead", lead, created_at=BORN)
+
+
+def _add_acts(here: Forgetting) -> None:
+    """Let the person do and meet everything that counts, and something that does not."""
+    small = here.small
     call = {"hs_timestamp": "2026-10-20T10:00:00Z", "hs_call_title": "Zebulon on price",
             "hs_call_direction": "OUTBOUND", "hs_call_status": "COMPLETED"}  # fmt: skip
     call_id = small.hubspot.add("calls", call, created_at=BORN + timedelta(days=2))
@@ -130,6 +171,42 @@ def _add_person(here: Forgetting) -> None:
         page_url="https://x.test/?name=Quarkworth",
     )
     small.hubspot.add_email_event("CLICK", "zq@ironwillow.test", MONDAY - timedelta(days=4))
+    visit = {"hs_latest_source": "PAID_SEARCH"}
+    small.hubspot.set("contacts", here.contact, visit, at=MONDAY - timedelta(days=9))
+    at = MONDAY - timedelta(days=7)
+    small.hubspot.add_marketing_event("7", "Webinar", type="WEBINAR", start_at=at, end_at=at)
+    small.hubspot.take_part("7", here.contact, "ATTENDED", at)
+
+
+def _add_deal(here: Forgetting) -> None:
+    """Let a deal be won with the person, whose lead was converted, on it."""
+    add, created = here.small.salesforce.add, MONDAY - timedelta(days=20)
+    account = add("Account", {"Name": "Ironwillow"}, created_at=created)
+    contact = {"FirstName": "Zebulon", "LastName": "Quarkworth", "AccountId": account,
+               "Email": "zeb.private@home.test"}  # fmt: skip
+    here.role_who = add("Contact", contact, created_at=created)
+    here.small.contact_ids.append(here.role_who)
+    here.small.salesforce.convert(
+        here.lead, at=created, contact_id=here.role_who, account_id=account
+    )
+    deal = {"Name": "Ironwillow", "AccountId": account, "Amount": 1000, "StageName": "Closed Won",
+            "CloseDate": (MONDAY - timedelta(days=1)).date().isoformat()}  # fmt: skip
+    deal_id = add("Opportunity", deal, created_at=created)
+    role = {"OpportunityId": deal_id, "ContactId": here.role_who}
+    add("OpportunityContactRole", role, created_at=created)
+
+
+def _question(one: tuple[str, str, str], other: tuple[str, str, str]) -> pd.DataFrame:
+    sides = {
+        f"{side}_{name}": value
+        for side, place in (("left", one), ("right", other))
+        for name, value in zip(("system", "kind", "id"), place, strict=True)
+    }
+    asked = {"review_id": "v_1", "entity": "person", **sides, "score": 0.5, "rule": "model",
+             "evidence": "name differs", "levels": "{}", "keys": "k"}  # fmt: skip
+    frame = pd.DataFrame([asked]).astype({name: "str" for name in asked if name != "score"})
+    times = pd.DataFrame({"found_at": [MONDAY], "ended_at": pd.to_datetime([None], utc=True)})
+    return Reviews.validate(frame.join(times.astype("datetime64[us, UTC]")), lazy=True)
 
 
 def test_before_anything_is_erased_it_is_shown_by_id_and_count_only(served):
@@ -138,7 +215,8 @@ def test_before_anything_is_erased_it_is_shown_by_id_and_count_only(served):
     assert f"hubspot/contact/{served.contact}" in served.shown["records"]
     assert f"salesforce/lead/{served.lead}" in served.shown["records"]
     assert not any(secret in shown for secret in SECRETS)
-    assert served.held_before, "showing has erased"
+    held = {place.partition(".")[0] for place in served.held_before}
+    assert held == TABLES, "showing has erased, or a table is not tried"
     assert {"tandem.db", "report.html"} <= set(served.files_before)
 
 

@@ -1,9 +1,10 @@
 """kill -9 in the middle of a writing night: the next run ends where an undisturbed one does.
 
-Every distinct kind of commit and request, before and after; and a hundred further points by lot.
-`make sweep` tries every one. The state that counts is every record of both vendors and what our
-database knows: links, agreed values, conflicts, postings, messages, and each write that arrived, as
-often as it arrived; so nothing is lost, and nothing is created or posted twice.
+Every distinct kind of commit and request, before and after; a hundred further points by lot are
+tried in `test_kill_sweep_further.py`, and every one by `make sweep`. The state that counts is every
+record of both vendors and what our database knows: links, agreed values, conflicts, postings,
+messages, and each write that arrived, as often as it arrived; so nothing is lost, and nothing is
+created or posted twice.
 """
 
 import pytest
@@ -11,21 +12,12 @@ import pytest
 from benchmarks import kills
 
 pytestmark = pytest.mark.slow
-# Minutes each: `make sweep` runs them.
-of_the_sweep = pytest.mark.sweep
-
-SEED, FURTHER = 20261101, 100
 
 
 @pytest.fixture(scope="module")
 def theatre():
     with kills.serve_theatre() as served:
         yield served
-
-
-@pytest.fixture(scope="module")
-def moments(theatre):
-    return kills.both_sides(theatre.counts)
 
 
 def test_the_night_that_dies_has_every_kind_of_commit_and_writes_to_both_vendors(theatre):
@@ -38,15 +30,7 @@ def test_the_night_that_dies_has_every_kind_of_commit_and_writes_to_both_vendors
     } < requests
 
 
-@of_the_sweep
-def test_a_night_killed_at_any_kind_of_point_is_finished_by_the_next(theatre, moments):
-    kinds = kills.distinct(moments)
+def test_a_night_killed_at_any_kind_of_point_is_finished_by_the_next(theatre):
+    kinds = kills.distinct(kills.both_sides(theatre.counts))
     assert len(kinds) > 50
     assert [wrong for moment in kinds for wrong in theatre.try_moment(moment)] == []
-
-
-@of_the_sweep
-def test_a_night_killed_at_a_hundred_points_of_the_sweep_is_finished_by_the_next(theatre, moments):
-    chosen = kills.seeded(moments, FURTHER, SEED)
-    assert len(chosen) == FURTHER
-    assert [wrong for moment in chosen for wrong in theatre.try_moment(moment)] == []

@@ -91,8 +91,9 @@ def test_a_quiet_hubspot_night_costs_one_call_per_object_and_writes_nothing(plac
     )
     calls = place.calls("hubspot")
     assert calls.pop("POST /crm/v3/objects/{type}/search") == 6  # one per CRM object
-    assert set(calls.values()) == {1}  # owners, forms, one form's submissions, one event type
-    assert len(calls) == 4
+    # Owners, forms, one form's submissions, one type of e-mail events, marketing events.
+    assert set(calls.values()) == {1}
+    assert len(calls) == 5
     assert stored(place, "SELECT count(*) FROM mirror_version") == versions
 
 

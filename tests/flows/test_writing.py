@@ -38,15 +38,24 @@ def all_but(guard: str) -> list[tuple[str, str]]:
 
 @dataclass
 class Told:
-    """What three nights did: summaries, and everybody's titles after each."""
+    """What the nights did: summaries, everybody's titles after each, and reads while writing."""
 
     small: Small
     nights: list[dict] = field(default_factory=list)
     titles: list[list[tuple]] = field(default_factory=list)
     plans: list[dict] = field(default_factory=list)
+    second_reads: int = 0
+
+    def stage(self, work: Any, *arguments: Any) -> Any:
+        """Run a stage; count what delivery reads again before it writes."""
+        reads = self.small.reads()
+        done = work(*arguments)
+        if work is delivering.deliver:
+            self.second_reads += self.small.reads() - reads
+        return done
 
     def night(self) -> None:
-        self.nights.append(self.small.night())
+        self.nights.append(self.small.night(stage=self.stage))
         people = range(len(self.small.hubspot_ids))
         self.titles.append([self.small.titles(person) for person in people])
         with self.small.store() as store:
@@ -183,7 +192,8 @@ def test_every_write_is_in_the_outbox_with_what_it_overwrote(told):
 
 
 def test_a_fresh_pull_needs_no_second_read(told):
-    assert not told.small.reads()
+    assert told.nights[1]["written"]["salesforce"]["contact"]
+    assert told.second_reads == 0
 
 
 def test_the_newest_edit_wins_by_field_history_not_by_the_records_stamp(tmp_path):
@@ -235,6 +245,65 @@ def test_a_new_mapping_on_old_rows_is_a_backfill_that_a_plan_shows_before_anythi
         assert contacts[small.contact_ids[0]]["MobilePhone"] == "+1 212 555 0100"
         assert small.hubspot.records("contacts")[small.hubspot_ids[1]]["mobilephone"][-4:] == "0101"
         assert contacts[small.contact_ids[2]]["MobilePhone"] == "+1 212 555 0199"
+
+
+TRANSLATED = """  - {name: salutation, entity: person, hubspot: salutation,
+     salesforce: {contact: Salutation},
+     to_salesforce: {Herr: Mr., Frau: Ms.}, to_hubspot: {Mr.: Herr, Ms.: Frau}}
+  - {name: language, entity: person, hubspot: hs_language, salesforce: {contact: Department},
+     to_salesforce: {de: German, fr: French}, to_hubspot: {German: de, French: fr}}
+  - {name: mobile, entity: person, hubspot: mobilephone, salesforce: {contact: MobilePhone},
+     same: digits, format_to_salesforce: digits}
+  - {name: revenue, entity: account, hubspot: annualrevenue, salesforce: {account: AnnualRevenue},
+     units: {factor: "1000", salesforce_digits: 0}}
+"""
+
+
+@pytest.fixture(scope="module")
+def translated(tmp_path_factory):
+    """Let words, formats and units of each side travel to the other, then live a quiet night."""
+    with serve_small(tmp_path_factory.mktemp("maps")) as small:
+        values = {"name": "Acme", "domain": "acme.test", "annualrevenue": "5"}
+        company = small.hubspot.add("companies", values, created_at=small.now)
+        for contact in small.hubspot_ids:
+            small.hubspot.associate("contacts", contact, "companies", company)
+        [account] = small.salesforce.records("Account")
+        small.salesforce.set("Account", account, {"Website": "acme.test"}, at=small.now)
+        small.agree(("handoff:\n  tiers:", f"{TRANSLATED}\nhandoff:\n  tiers:"))
+        small.edit_hubspot(0, salutation="Frau", hs_language="de", mobilephone="+1 (212) 555-0100")
+        small.edit_salesforce(1, Salutation="Mr.", Department="French")
+        first = small.night()
+        small.edit_salesforce(0, Department="Esperanto")
+        second = small.night()
+        quiet = small.night()
+        yield small, first, second, quiet
+
+
+def test_words_formats_and_units_travel_as_the_other_side_spells_them(translated):
+    small, *_ = translated
+    one, other = (small.salesforce.records("Contact")[key] for key in small.contact_ids)
+    assert (one["Salutation"], one["MobilePhone"]) == ("Ms.", "+12125550100")
+    contact = small.hubspot.records("contacts")[small.hubspot_ids[1]]
+    assert (contact["salutation"], contact["hs_language"]) == ("Herr", "fr")
+    assert (other["Salutation"], other["Department"]) == ("Mr.", "French")
+    [account] = small.salesforce.records("Account").values()
+    assert float(account["AnnualRevenue"]) == 5000
+
+
+def test_a_word_that_the_other_sides_list_does_not_have_is_left_out_with_its_fix(translated):
+    small, _, second, _ = translated
+    [row] = second["invalid"]["first"]
+    assert (row["record_id"], row["field"]) == (small.hubspot_ids[0], "hs_language")
+    assert row["fix"]
+    assert small.hubspot.records("contacts")[small.hubspot_ids[0]]["hs_language"] == "de"
+
+
+def test_what_was_translated_is_recognised_when_it_comes_back(translated):
+    *_, first, second, quiet = translated
+    assert first["written"]["hubspot"]["contact"]
+    for night in (second, quiet):
+        assert night["written"] == {"hubspot": {}, "salesforce": {}}
+        assert night["conflicts"]["count"] == 0
 
 
 # Guards: each stops before the first write -------------------------------------------------------

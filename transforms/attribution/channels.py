@@ -208,6 +208,17 @@ def _transitions(paths: CountedPaths) -> tuple[list[int], list[list[int]], list[
     count = paths.channels
     journeys = paths.conversions + paths.nulls
     starts = exact_sums(paths.channel[paths.first[:-1]], journeys, count)
+    if _are_alike(journeys):
+        moves = _moves_alike(paths, int(journeys[0]))
+    else:
+        moves = _moves(paths, journeys)
+    converted = exact_sums(paths.channel[paths.first[1:] - 1], paths.conversions, count)
+    return starts, [moves[row * count : (row + 1) * count] for row in range(count)], converted
+
+
+def _moves(paths: CountedPaths, journeys: NDArray[Any]) -> list[int]:
+    """Count the moves from each channel to each, row by row of the square."""
+    count = paths.channels
     moves = [0] * (count * count)
     for piece in _pieces(paths):
         # Pair each touch with the next one; the last of a path has none, whatever follows it there.
@@ -215,8 +226,22 @@ def _transitions(paths: CountedPaths) -> tuple[list[int], list[list[int]], list[
         weight = np.repeat(journeys[piece.rows], piece.lengths)
         weight[np.cumsum(piece.lengths) - 1] = 0
         moves = _added(moves, exact_sums(pairs, weight[:-1], count * count))
-    converted = exact_sums(paths.channel[paths.first[1:] - 1], paths.conversions, count)
-    return starts, [moves[row * count : (row + 1) * count] for row in range(count)], converted
+    return moves
+
+
+def _moves_alike(paths: CountedPaths, journeys: int) -> list[int]:
+    """Count the moves where every path was taken equally often, as in a table of single journeys.
+
+    Pairs are counted instead of weighed, then those that cross from one path into the next go.
+    """
+    count = paths.channels
+    moves = np.zeros(count * count, dtype=np.int64)
+    for piece in _pieces(paths):
+        pairs = piece.channel[:-1] * count + piece.channel[1:]
+        crossing = pairs[np.cumsum(piece.lengths)[:-1] - 1]
+        moves += np.bincount(pairs, minlength=len(moves))
+        moves -= np.bincount(crossing, minlength=len(moves))
+    return [journeys * number for number in moves.tolist()]
 
 
 def _ends(paths: CountedPaths) -> list[int]:
@@ -263,6 +288,9 @@ def exact_sums(
 
     `group` may have several rows, which share the amounts; `chosen` says which of its places count.
     """
+    if _are_alike(amounts):
+        of_group = np.bincount((group if chosen is None else group[chosen]).ravel(), minlength=count)
+        return [int(amounts[0]) * number for number in of_group.tolist()]
     largest = np.abs(amounts).max(initial=0)
     is_exact = amounts.dtype != object and float(largest) * group.size < 2.0**53
     spread = np.broadcast_to(amounts.astype(np.float64 if is_exact else object), group.shape)
@@ -274,3 +302,8 @@ def exact_sums(
     exact = np.zeros(count, dtype=object)
     np.add.at(exact, group.ravel(), spread.ravel())
     return [int(total) for total in exact.tolist()]
+
+
+def _are_alike(amounts: NDArray[Any]) -> bool:
+    """Tell whether there is one amount only, so that counting is enough."""
+    return len(amounts) > 0 and bool((amounts == amounts[0]).all())
