@@ -9,10 +9,14 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 180
 
-.PHONY: demo test test-all check bench sweep bench-matching bench-clients bench-clock bench-handoffs bench-review bench-pull bench-watch bench-writes interop constraints clean bench-credit
+.PHONY: demo test test-all check bench sweep bench-matching bench-clients bench-clock bench-handoffs bench-review bench-pull bench-watch bench-writes interop constraints clean bench-credit screenshots
 
 demo: $(STAMP)  ## two local CRMs with a seeded company, the night twice, a scoreboard page
 	$(BIN)/tandem demo --out out
+
+screenshots: demo  ## docs/scoreboard.png from the demo's page; needs chromium
+	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --no-first-run --disable-background-networking \
+	  --user-data-dir=$$(mktemp -d) --window-size=1240,1500 --screenshot=docs/scoreboard.png file://$(CURDIR)/out/scoreboard.html
 
 test: $(STAMP)  ## the tests that take less than five minutes
 	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile

@@ -76,9 +76,9 @@ HARD = (
 class Setting:
     """What a world is like: both views, and the people behind them.
 
-    `per_company` are people, `skew` how far usual given and family names lead the others. `alike` is
-    how many times the usual share of namesakes, relatives, fathers and sons there is, `household`
-    the share of people whose private address is a colleague's of the same family name.
+    `per_company` are people, `skew` how far usual given and family names lead the others. `alike`
+    is how many times the usual share of namesakes, relatives, fathers and sons there is,
+    `household` the share of people whose private address is a colleague's of the same family name.
     """
 
     views: tuple[View, View]

@@ -68,7 +68,11 @@ def bars(title: str, parts: Sequence[Bar], colours: Sequence[tuple[str, str]], a
             order=altair.Order("place:Q"),
             description=altair.Description("says:N"),
         )
-        .configure(background="transparent", font="system-ui, sans-serif")
+        .configure(
+            background="transparent",
+            font="sans-serif",
+            padding={"left": 30, "right": 12, "top": 4, "bottom": 4},
+        )
         .configure_view(strokeWidth=0)
         .configure_axis(
             labelColor=_COLOURS["ink"],
@@ -92,7 +96,7 @@ def _for_page(svg: str, title: str) -> str:
     size = re.search(r'<svg[^>]*? width="([\d.]+)" height="([\d.]+)"', svg)
     limit = f' style="width:100%;max-width:{float(size[1]):.0f}px;height:auto"' if size else ""
     start = re.sub(r' (?:width|height)="[\d.]+"', "", svg[: svg.index(">")])
-    return f'{start} role="img" aria-label="{escape(title)}"{limit}{svg[svg.index(">"):]}'
+    return f'{start} role="img" aria-label="{escape(title)}"{limit}{svg[svg.index(">") :]}'
 
 
 def _mark(found: re.Match[str]) -> str:

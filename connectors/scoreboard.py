@@ -56,7 +56,7 @@ def render_scoreboard(board: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Figures:
-    """Words a figure of the board by its path, as a link to its list."""
+    """Words a figure of the board by its path, as a link to its list `to`, where it has one."""
 
     board: Mapping[str, Any]
 
@@ -66,18 +66,18 @@ class _Figures:
             value = value[step]
         text = worded(value, kind, self.board["currency"])
         says = f"{what}: {text}"
-        return Markup(
-            '<a class="fig" href="lists/{to}.csv" title="{says}" aria-label="{says}"'
-            ' data-figure="{path}" data-value="{value}" data-kind="{kind}">{text}</a>'
-        ).format(
-            to=to, says=says, path=json.dumps(path), value=json.dumps(value), kind=kind, text=text
-        )
+        start, end = (f'<a href="lists/{to}.csv"', "a") if to else ('<span role="note"', "span")
+        focus = "" if to else ' tabindex="0"'
+        return Markup(  # noqa: S704 - start and end are ours; values are escaped by format
+            start + focus + ' class="fig" title="{says}" aria-label="{says}" data-figure="{path}"'
+            ' data-value="{value}" data-kind="{kind}">{text}</' + end + ">"
+        ).format(says=says, path=json.dumps(path), value=json.dumps(value), kind=kind, text=text)
 
 
 def worded(value: Any, kind: str, currency: str) -> str:
     """Word one figure; a missing one is a dash, a duration that was not reached says so."""
     if value is None and kind != "duration":
-        return "–"  # noqa: RUF001 - a dash is what a reader expects of an empty cell
+        return "–"
     return _WORDINGS[kind](value, currency)
 
 
@@ -102,7 +102,7 @@ def _bridge_chart(board: Mapping[str, Any]) -> Markup:
 def _clock_chart(board: Mapping[str, Any]) -> Markup:
     parts = [
         Bar(
-            f"week of {week['name']}",
+            week["name"],
             name.replace("_", " "),
             week[name],
             f"week of {week['name']}: {week[name]:,} of {week['count']:,} {name.replace('_', ' ')}",
@@ -111,7 +111,7 @@ def _clock_chart(board: Mapping[str, Any]) -> Markup:
         for name, _ in _CLOCKS
     ]
     colours = [(name.replace("_", " "), colour) for name, colour in _CLOCKS]
-    return bars("Handoffs by week and how they stand", parts, colours, "handoffs started")
+    return bars("Handoffs by week and how they stand", parts, colours, "handoffs started, by week")
 
 
 def _team_chart(board: Mapping[str, Any]) -> Markup:

@@ -21,9 +21,9 @@ from flows import rewards
 from flows.bridge import class_counts, lost_mqls
 from flows.credit import inferred_figures
 from flows.exports import write_lists
-from flows.measure import Measures
+from flows.measure import Measures, compute
 from flows.reading import Reading
-from flows.reconcile import Known
+from flows.reconcile import Known, normalise_mirrors
 from flows.status import status
 from flows.summary import counts, plain_rows, sums
 from transforms import sla
@@ -72,7 +72,12 @@ def board(reading: Reading, known: Known, measures: Measures) -> dict[str, Any]:
 def _freshness(reading: Reading) -> dict[str, Any]:
     """Say how old what is shown is: by the last good night, and by what was read until when."""
     stands = status(reading.store, reading.as_of)
-    return {"last_good_night": stands["last_good_night"], "reading": stands["reading"]}
+    night = stands["last_good_night"]
+    names = ("run_id", "agreement", "as_of", "ended_at")
+    return {
+        "last_good_night": {name: night[name] for name in names} if night else None,
+        "reading": stands["reading"],
+    }
 
 
 def _teams(measures: Measures, span: Horizon, now: datetime) -> list[dict[str, Any]]:
@@ -187,7 +192,9 @@ def _results(
                 name: row[name]
                 for name in ("open_minor", "deal_count", "people_count", "cost_minor")
             }
-    ordered = sorted(found.values(), key=lambda row: (-row["won_minor"].get(shared, 0), row["name"]))
+    ordered = sorted(
+        found.values(), key=lambda row: (-row["won_minor"].get(shared, 0), row["name"])
+    )
     return ordered[:_CAMPAIGNS] if dimension == "campaign" else ordered
 
 
@@ -249,7 +256,14 @@ def _quality(reading: Reading, measures: Measures) -> dict[str, Any]:
     }
 
 
+def read_board(reading: Reading) -> tuple[dict[str, Any], Measures]:
+    """Work everything out anew from the store; give the board and what it was made from."""
+    known = normalise_mirrors(reading)
+    measures = compute(reading, known)
+    return board(reading, known, measures), measures
+
+
 def write_page(found: Mapping[str, Any], measures: Measures, out: Path) -> Path:
     """Write the page and the lists that its figures lead to; give the page's path."""
-    write_lists(measures, out)
+    write_lists(measures, found["quality"]["coverage"], out)
     return write_scoreboard(found, out / "scoreboard.html")

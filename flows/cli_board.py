@@ -20,15 +20,11 @@ def scoreboard(out: Path | None, is_json: bool) -> None:
     As the last night left it; nothing is asked of a CRM. With --json the page's figures are
     printed, and the page is written only where --out says so.
     """
-    from flows.board import board, write_page
-    from flows.measure import compute
+    from flows.board import read_board, write_page
     from flows.reading import open_reading
-    from flows.reconcile import normalise_mirrors
 
     with open_reading() as reading:
-        known = normalise_mirrors(reading)
-        measures = compute(reading, known)
-        found = board(reading, known, measures)
+        found, measures = read_board(reading)
     if out or not is_json:
         page = write_page(found, measures, out or Path("out"))
         if not is_json:

@@ -11,11 +11,12 @@ from typing import Any
 import pandas as pd
 from pydantic import SecretStr
 
-from connectors.scoreboard import write_scoreboard
 from connectors.settings import Settings
 from connectors.store import Store
+from flows.board import read_board, write_page
 from flows.night import night
 from flows.provision import provision
+from flows.reading import open_reading
 from flows.run import agreement_in_force, connect, open_run
 from standins.hubspot import HubSpotStandIn
 from standins.salesforce import SalesforceStandIn
@@ -87,11 +88,13 @@ def demo(people: int, seed: int, out: Path, say: Say) -> dict[str, Any]:
         here.hubspot.log.clear()
         here.salesforce.log.clear()
         say("First night ...")
-        first, page = _one_night(here, out)
+        first = _one_night(here)
         calls = {"hubspot": len(here.hubspot.log), "salesforce": len(here.salesforce.log)}
         floor = api_floor(first, Counter(call.template for call in here.hubspot.log))
         say("Second night, at the same moment ...")
-        second, _ = _one_night(here, out)
+        second = _one_night(here)
+        with open_reading(here.settings) as reading:
+            page = write_page(*read_board(reading), out)
         links = score_links(here.settings, world.truth)
     linked = links.pop("linked_hubspot")
     return {
@@ -109,11 +112,10 @@ def demo(people: int, seed: int, out: Path, say: Say) -> dict[str, Any]:
     }
 
 
-def _one_night(here: Stage, out: Path) -> tuple[dict[str, Any], Path]:
+def _one_night(here: Stage) -> dict[str, Any]:
     """Run one night at the world's moment; alerts are counted, not printed one by one."""
     with open_run(here.settings, as_of=here.world.as_of, tell=_keep_quiet) as run:
-        summary = night(run, "apply")
-    return summary, write_scoreboard(summary, out / "scoreboard.html")
+        return night(run, "apply")
 
 
 def _keep_quiet(route: str, key: str, text: str, addresses: Sequence[SecretStr]) -> None:

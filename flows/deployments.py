@@ -14,14 +14,9 @@ from typing import Annotated, Any, Literal, cast
 
 import yaml
 from prefect import runtime, serve
-from prefect.artifacts import (
-    create_markdown_artifact,
-)
+from prefect.artifacts import create_markdown_artifact
 from prefect.blocks.system import Secret
-from prefect.client.schemas.objects import (
-    ConcurrencyLimitConfig,
-    ConcurrencyLimitStrategy,
-)
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.deployments.runner import RunnerDeployment
 from prefect.events import emit_event
 from prefect.flows import Flow, load_flow_from_entrypoint
@@ -98,7 +93,8 @@ class NightOptions(BaseModel):
 
 def _night_name() -> str:
     given = runtime.flow_run.parameters
-    moment = (given.get("options") or {}).get("as_of") or runtime.flow_run.scheduled_start_time
+    options = NightOptions.model_validate(given.get("options") or {})
+    moment = options.as_of or runtime.flow_run.scheduled_start_time
     parts = ["nightly", given.get("mode", "plan"), given.get("portal", ""), str(moment)[:10]]
     return "-".join(part for part in parts if part)
 

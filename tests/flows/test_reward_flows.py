@@ -45,7 +45,7 @@ def test_the_month_end_flow_ends_with_a_proposal_in_the_store(store):
 
 def test_the_approval_flow_takes_no_secret_as_a_parameter(store, monkeypatch):
     parameters = inspect.signature(deployments.approve_rewards.fn).parameters
-    assert list(parameters) == ["period", "by", "secret_block"]
+    assert list(parameters) == ["period", "by", "secret_block", "portal"]
     rewards.propose(store, "2026-Q1", ANN, moment("2026-04-03"))
     monkeypatch.setattr(deployments, "Secret", Block("two"))
     assert deployments.approve_rewards.fn("2026-Q1", "bob", "bobs")["state"] == "approved"

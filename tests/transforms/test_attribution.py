@@ -381,6 +381,17 @@ def test_the_removal_effect_is_what_the_chain_loses_without_the_channel(rows):
     assert effects == expected
 
 
+@given(st.lists(st.tuples(st.text("abcd", min_size=1, max_size=6), st.booleans()), min_size=2))
+def test_journeys_one_by_one_have_the_removal_effects_of_the_chain_too(journeys):
+    rows = [(path_, int(is_won), int(not is_won)) for path_, is_won in journeys]
+    whole = converts_without(rows, None)
+    effects = attribution.removal_effects(counted(*rows))
+    letters = "abcd"[: len(effects)]
+    assert effects == [
+        1 - converts_without(rows, letter) / whole if whole else 0 for letter in letters
+    ]
+
+
 @given(path_rows, st.sampled_from(attribution.CHANNEL_MODELS))
 def test_channels_share_all_conversions_whatever_the_model(rows, model):
     paths = counted(*rows)

@@ -183,10 +183,10 @@ def removal_effects(paths: CountedPaths) -> Results:
     conversions whose way leads over the channel. With F = (I - Q)^-1 that is
     F[s, k] / F[k, k] * p[k] / p[s]. All are 0 when nothing converts. Exact up to 30 channels.
     """
-    starts, moves, converted = _transitions(paths)
+    starts, moves, ends, converted = _transitions(paths)
     # Rows of D - T, D the visits to a channel and T the moves on: its inverse is F without the
     # visits, which cancel out. A channel that nobody visited stands alone.
-    leaving = [sum(row) + ends for row, ends in zip(moves, _ends(paths), strict=True)]
+    leaving = [sum(row) + ended for row, ended in zip(moves, ends, strict=True)]
     system = [
         [(leaving[row] or 1 if row == column else 0) - count for column, count in enumerate(counts)]
         for row, counts in enumerate(moves)
@@ -203,8 +203,10 @@ def removal_effects(paths: CountedPaths) -> Results:
     return [Fraction(way) * win / all_wins for way, win in zip(reached, wins, strict=True)]
 
 
-def _transitions(paths: CountedPaths) -> tuple[list[int], list[list[int]], list[int]]:
-    """Count journeys that start at each channel, move between two, and convert after one."""
+def _transitions(
+    paths: CountedPaths,
+) -> tuple[list[int], list[list[int]], list[int], list[int]]:
+    """Count journeys that start at each channel, move between two, end after one, convert there."""
     count = paths.channels
     journeys = paths.conversions + paths.nulls
     starts = exact_sums(paths.channel[paths.first[:-1]], journeys, count)
@@ -212,8 +214,10 @@ def _transitions(paths: CountedPaths) -> tuple[list[int], list[list[int]], list[
         moves = _moves_alike(paths, int(journeys[0]))
     else:
         moves = _moves(paths, journeys)
-    converted = exact_sums(paths.channel[paths.first[1:] - 1], paths.conversions, count)
-    return starts, [moves[row * count : (row + 1) * count] for row in range(count)], converted
+    square = [moves[row * count : (row + 1) * count] for row in range(count)]
+    last = paths.channel[paths.first[1:] - 1]
+    ends = exact_sums(last, journeys, count)
+    return starts, square, ends, exact_sums(last, paths.conversions, count)
 
 
 def _moves(paths: CountedPaths, journeys: NDArray[Any]) -> list[int]:
@@ -242,11 +246,6 @@ def _moves_alike(paths: CountedPaths, journeys: int) -> list[int]:
         moves += np.bincount(pairs, minlength=len(moves))
         moves -= np.bincount(crossing, minlength=len(moves))
     return [journeys * number for number in moves.tolist()]
-
-
-def _ends(paths: CountedPaths) -> list[int]:
-    journeys = paths.conversions + paths.nulls
-    return exact_sums(paths.channel[paths.first[1:] - 1], journeys, paths.channels)
 
 
 def _inverted(system: Sequence[Sequence[int]]) -> list[list[Fraction]]:
@@ -289,7 +288,9 @@ def exact_sums(
     `group` may have several rows, which share the amounts; `chosen` says which of its places count.
     """
     if _are_alike(amounts):
-        of_group = np.bincount((group if chosen is None else group[chosen]).ravel(), minlength=count)
+        of_group = np.bincount(
+            (group if chosen is None else group[chosen]).ravel(), minlength=count
+        )
         return [int(amounts[0]) * number for number in of_group.tolist()]
     largest = np.abs(amounts).max(initial=0)
     is_exact = amounts.dtype != object and float(largest) * group.size < 2.0**53

@@ -136,7 +136,9 @@ def with_accounts(
     asked = pd.DataFrame(
         {
             "node": leads.index,
-            "domain": own_domains(leads["email"].str.replace(r"^.*@", "", regex=True), policy, words),
+            "domain": own_domains(
+                leads["email"].str.replace(r"^.*@", "", regex=True), policy, words
+            ),
             "company": _written(leads["company"], lambda name: company_name(name, words)),
             "city": plain_names(leads["city"]).replace("", None),
             "country": plain_names(leads["country"]).replace("", None),
