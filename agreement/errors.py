@@ -46,7 +46,7 @@ class AccessError(VendorError):
     """The token, scope or permission is missing; somebody has to grant it."""
 
     exit_code = 5
-    who_acts = "the CRM's admin: grant what is missing"
+    who_acts = "whoever grants access there: give what is missing, or name who may"
 
     def __init__(self, system: str, what: str, next_step: str) -> None:
         super().__init__(system, what, next_step)

@@ -10,6 +10,7 @@ from flows import rewards
 from tests.office import ANN, Office, moment
 
 deployments = pytest.importorskip("flows.deployments")
+Halted = pytest.importorskip("flows.prefect_runner").Halted
 
 
 @pytest.fixture
@@ -55,5 +56,6 @@ def test_the_approval_flow_refuses_the_proposer_and_a_wrong_secret(store, monkey
     rewards.propose(store, "2026-Q1", ANN, moment("2026-04-03"))
     monkeypatch.setattr(deployments, "Secret", Block("one"))
     for name in ("ann", "bob"):
-        with pytest.raises(AccessError):
+        with pytest.raises(Halted, match="Who acts: whoever grants access") as halted:
             deployments.approve_rewards.fn("2026-Q1", name, "some-block")
+        assert isinstance(halted.value.error, AccessError)
