@@ -406,11 +406,10 @@ def _deployment(entry: Mapping[str, Any]) -> RunnerDeployment:
 
 
 def _schedule(entry: Mapping[str, Any]) -> Schedule:
+    given = {name: entry[name] for name in ("timezone", "slug", "parameters") if name in entry}
     if "cron" in entry:
-        return Cron(entry["cron"], timezone=entry["timezone"], slug=entry["slug"])
-    return Interval(
-        timedelta(seconds=entry["interval"]), timezone=entry["timezone"], slug=entry["slug"]
-    )
+        return Cron(entry["cron"], **given)
+    return Interval(timedelta(seconds=entry["interval"]), **given)
 
 
 def main() -> None:
