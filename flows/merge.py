@@ -126,7 +126,9 @@ def _mirrors(run: Run) -> dict[tuple[str, str], pd.DataFrame]:
             described = crm.describe(kind) or {}
             fields = shared_fields(run.agreement, crm.system, kind)
             seen = [field for field in fields if field in described]
-            mirrors[crm.system, kind] = run.store.mirror(crm.system, kind, seen)
+            mark = merging.MARKS.get((crm.system, kind))
+            read = [*seen, mark] if mark else seen
+            mirrors[crm.system, kind] = run.store.mirror(crm.system, kind, read)
     return mirrors
 
 

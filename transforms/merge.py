@@ -8,6 +8,7 @@ decides, else a person. A value that people set is never overwritten for any oth
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -32,6 +33,8 @@ PAIR = ["hubspot_kind", "hubspot_id", "salesforce_kind", "salesforce_id", "field
 _SIDES = ("hubspot", "salesforce")
 _OTHER = {"hubspot": "salesforce", "salesforce": "hubspot"}
 _TO = {side: f"to_{side}" for side in _SIDES}
+# Filled once a record has become another one: its vendor lets nobody write to it any more.
+MARKS: Mapping[RecordKind, str] = MappingProxyType({("salesforce", "lead"): "ConvertedContactId"})
 
 
 # Pairs -------------------------------------------------------------------------------------------
@@ -48,12 +51,13 @@ def shared_pairs(
 
     One row per person or account with a record in both CRMs, and field that both records have,
     by field and ids. A pair are the two survivors: duplicates inside a system keep what they hold.
+    A converted lead is no side of a pair, also where its contact is gone: it takes nothing more.
     Bases of another rule, and decisions about other values, are left out. Nobody has looked at
     field history yet: the times are missing.
 
     Args:
         crosswalk: which records are one.
-        mirrors: per (system, kind), the vendor's fields as far as this token sees them.
+        mirrors: per (system, kind), the vendor's fields as far as this token sees them, and MARKS.
         ownership: the shared fields.
         bases: what was last agreed on.
         decisions: people's choices: the pair's ids, `field`, both values and `decision`.
@@ -113,7 +117,9 @@ def _side(
     if mirror is None or field not in mirror.columns:
         records, values = records.iloc[:0], pd.DataFrame({"record_id": [], field: []}, dtype="str")
     else:
-        values = mirror[["record_id", field]]
+        mark = MARKS.get((system, kind))
+        is_open = mirror[mark].isna() if mark in mirror.columns else slice(None)
+        values = mirror.loc[is_open, ["record_id", field]]
     return records.merge(values, on="record_id").rename(
         columns={"record_id": f"{system}_id", field: f"{system}_value"}
     )

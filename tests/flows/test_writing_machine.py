@@ -494,7 +494,8 @@ class Machine(RuleBasedStateMachine):
             one = hubspot.get(row["entity_id"])
             theirs = state.get(("salesforce", row["kind"], row["record_id"]))
             mine = state.get(("hubspot", "contact", one))
-            if mine is None or theirs is None:
+            # A converted lead whose contact is gone takes nothing: the vendor made it final.
+            if mine is None or theirs is None or theirs.get("IsConverted"):
                 continue
             for name, field in (("job_title", "title"), ("phone", "phone")):
                 kind = row["kind"].capitalize()

@@ -292,6 +292,14 @@ def test_a_field_that_one_side_does_not_see_is_no_pair_and_no_blank():
     assert pairs_of(*links, seen=seen).empty
 
 
+def test_a_converted_lead_whose_contact_is_gone_is_no_side_of_a_pair():
+    links = link("hubspot", "contact", "1"), link("salesforce", "lead", "00Q1")
+    seen = mirrors("a", "b")
+    for contact, count in ((None, 1), ("0039", 0)):
+        seen["salesforce", "lead"]["ConvertedContactId"] = as_text([contact])
+        assert len(pairs_of(*links, seen=seen)) == count
+
+
 def test_times_come_from_the_change_to_the_very_value_that_stands():
     found = pairs_of(link("hubspot", "contact", "1"), link("salesforce", "contact", "0031"))
     rows = [
