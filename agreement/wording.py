@@ -19,9 +19,9 @@ def duration_text(seconds: float | None) -> str:
     """Word seconds as hours and minutes; None stands for a figure that the waiting ones hold open.
 
     >>> duration_text(5400), duration_text(None)
-    ('1 h 30 min', 'more than was ever reached')
+    ('1 h 30 min', 'not reached yet')
     """
     if seconds is None:
-        return "more than was ever reached"
+        return "not reached yet"
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes:02d} min"
