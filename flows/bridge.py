@@ -1,8 +1,7 @@
 """The bridge of the last night: marketing's count, class by class, down to sales' count."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pandas as pd
 
@@ -14,24 +13,29 @@ from transforms.bridge import CLASSES, IN_REVIEW, LINKED, MISSING
 _MOST_NAMED = 20
 
 
-def bridge_view(store: Store, zone: str, since: date | None = None) -> dict[str, Any]:
+def bridge_view(
+    store: Store, zone: str, since: date | None = None, until: date | None = None
+) -> dict[str, Any]:
     """Give every MQL of the last night in its class, and the classes' counts, which add up.
 
-    With `since`, those whose latest MQL stamp is at or after the start of that day in `zone`.
+    With `since` and `until`, those whose latest MQL stamp lies in these days of `zone`, the last
+    one included.
     `rules` counts each class by rule or cause; `rows` has one object per MQL contact: the lost
     first (missing, then waiting for review), each class by time and id.
 
     Raises:
-        BadInput: no night has measured anything yet.
+        BadInput: no night has measured anything yet, or `until` is before `since`.
     """
     if store.health().last_run is None:
         raise BadInput("no night has run yet: nothing is known. Run `tandem sync --dry-run` first")
+    if since is not None and until is not None and until < since:
+        raise BadInput(f"{until} is before {since}: give --until the later day")
     rows = store.measure("bridge")
-    if since is not None:
-        start = datetime(since.year, since.month, since.day, tzinfo=ZoneInfo(zone))
-        rows = rows[rows["mql_at"] >= pd.Timestamp(start)]
+    day = rows["mql_at"].dt.tz_convert(zone).dt.date
+    rows = rows[(day >= (since or date.min)) & (day <= (until or date.max))]
     return {
         "since": since.isoformat() if since else None,
+        "until": until.isoformat() if until else None,
         "mqls": len(rows),
         "classes": class_counts(rows),
         "rules": _rule_counts(rows),

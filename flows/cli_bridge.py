@@ -14,8 +14,13 @@ from flows.terminal import as_json, print_result
     type=click.DateTime(["%Y-%m-%d"]),
     help="Only MQLs of this day and later, such as 2026-10-01, in the agreement's zone.",
 )
+@click.option(
+    "--until",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="Only MQLs of this day and earlier, in the same zone.",
+)
 @as_json
-def bridge(since: datetime | None, is_json: bool) -> None:
+def bridge(since: datetime | None, until: datetime | None, is_json: bool) -> None:
     """Account for every MQL: linked, excluded, rejected, waiting for review, or missing and why.
 
     As the last night left it; nothing is asked of a CRM.
@@ -29,5 +34,7 @@ def bridge(since: datetime | None, is_json: bool) -> None:
     settings = load_settings()
     zone = agreement_in_force(settings).calendar.zone
     with closing(Store.open(settings.database_url)) as store:
-        view = bridge_view(store, zone, since.date() if since else None)
+        view = bridge_view(
+            store, zone, since.date() if since else None, until.date() if until else None
+        )
     print_result(view, is_json, show_bridge)

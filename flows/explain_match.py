@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from agreement.pairs import Place, ordered, pair_id
-from agreement.policy import Agreement
+from agreement.policy import Agreement, Identity
 from connectors.store import Store
 from flows.calc_match import shipped_model
 from flows.masking import masked
@@ -50,7 +50,7 @@ def explain_match(
     rows = links[(links["entity"] == own["entity"]) & (links["entity_id"] == own["entity_id"])]
     pairs = [(entity, *pair) for entity, pair in _pairs(store, own, place)]
     tables = read_records(store, agreement) if pairs else {}
-    told = _evidence(tables, pairs, is_masked=is_masked)
+    told = _evidence(tables, pairs, agreement.identity, is_masked=is_masked)
     partner = _partner(own)
     return {
         "holds": _HOLDS.get(own["rule"], _BY_FIELDS),
@@ -136,6 +136,7 @@ def _decisions(store: Store, place: Place) -> list[dict[str, Any]]:
 def _evidence(
     tables: Mapping[str, pd.DataFrame],
     pairs: Sequence[tuple[str, Place, Place]],
+    policy: Identity,
     *,
     is_masked: bool,
 ) -> list[dict[str, Any]]:
@@ -145,7 +146,7 @@ def _evidence(
         for entity, left, right in pairs
         if entity == "person" and left[0] != right[0]
     ]
-    levels, moves = _of_model(tables["person"], asked) if asked else ({}, {})
+    levels, moves = _of_model(tables["person"], asked, policy) if asked else ({}, {})
     return [
         {
             "id": pair_id(entity, left, right),
@@ -165,11 +166,11 @@ _Levels = dict[tuple[str, str], list[dict[str, Any]]]
 
 
 def _of_model(
-    people: pd.DataFrame, asked: Sequence[tuple[str, str]]
+    people: pd.DataFrame, asked: Sequence[tuple[str, str]], policy: Identity
 ) -> tuple[_Levels, dict[tuple[str, str], dict[str, Any]]]:
     """Ask the shipped model about pairs: weights per field, and what would have changed them."""
     model = shipped_model()
-    crms = match_tables(people)
+    crms = match_tables(people, policy)
     pairs = pd.DataFrame(asked, columns=["hubspot_id", "salesforce_id"], dtype="str")
     pairs = pairs.drop_duplicates(ignore_index=True)
     keys = ["hubspot_id", "salesforce_id"]

@@ -41,7 +41,8 @@ Tables = Mapping[str, pd.DataFrame]
 def read_records(store: Store, agreement: Agreement) -> dict[str, pd.DataFrame]:
     """Read the live records of people, accounts and deals from the mirrors, by entity.
 
-    A table's index is `system kind id`.
+    A table's index is `system kind id`. Where our own write to a shared field stands, the value is
+    the one that people had set.
     People who name no company or website have those of the account that they belong to, as
     matching compares them.
     """
@@ -52,6 +53,7 @@ def read_records(store: Store, agreement: Agreement) -> dict[str, pd.DataFrame]:
     }
     aliases = normalise.aliases(mirrors)
     mirrors = normalise.live(mirrors, aliases)
+    mirrors = normalise.as_others_said(mirrors, store.own_values())
     pairs = {kinds: store.associations("hubspot", *kinds) for kinds in _ASSOCIATED}
     associated = normalise.associations(pairs, aliases)
     people = normalise.people(mirrors, associated["contact", "company"], agreement.handoff)

@@ -252,21 +252,26 @@ def export(store: Store, period: str, person: Person, now: datetime) -> dict[str
     """Give a closed period's journal and what payroll has to pay, and note the first time.
 
     Raises:
-        BadInput: it is not closed.
+        BadInput: it is not closed, or an earlier one is not paid.
+        AccessError: the person is not verified, the first time.
         BadTable: ledger, statements and export are not equal.
     """
-    state = states(store).get(period)
-    if state not in FINAL:
-        raise BadInput(f"period {period} is {state or 'not known'}. Close it, then export")
-    _check_chain(store)
-    of_period = books(store, period)
-    checks = tie_out(store, of_period)
-    if unmet := [check for check in checks if not check.is_met]:
-        raise BadTable(f"{period}: {unmet[0].name}: {unmet[0].left_minor}, {unmet[0].right_minor}")
-    payroll = payroll_of(store, period)
-    if state == "closed":
-        with store.hold_lock():
+    # The state is read under the lock: an export noted after a payment would undo `paid`.
+    with store.hold_lock():
+        state = states(store).get(period)
+        if state not in FINAL:
+            raise BadInput(f"period {period} is {state or 'not known'}. Close it, then export")
+        if state == "closed":
             _check_verified(person)
+            # Balances carry over: what an earlier period still owes would be on both payroll lists.
+            _check_earlier_paid(store, period, "exported")
+        _check_chain(store)
+        checks = tie_out(store, books(store, period))
+        if unmet := [check for check in checks if not check.is_met]:
+            first = unmet[0]
+            raise BadTable(f"{period}: {first.name}: {first.left_minor}, {first.right_minor}")
+        payroll = payroll_of(store, period)
+        if state == "closed":
             digest = store.closed_periods()[period].content_hash
             _note(store, period, "exported", person, digest, now)
     return {
@@ -289,11 +294,7 @@ def pay(store: Store, period: str, person: Person, now: datetime) -> dict[str, A
     with store.hold_lock():
         exported = _last_act(store, period, "exported")
         _check_verified(person)
-        waiting = [
-            name for name, state in states(store).items() if name < period and state != "paid"
-        ]
-        if waiting:
-            raise BadInput(f"periods are paid in order, and {waiting[0]} waits. Pay it first")
+        _check_earlier_paid(store, period, "paid")
         into = next_period(max(store.closed_periods()))
         due_now = ledger.payments_due(store.postings(), period, into)
         _post(store, due_now, _terms(store, period), now)
@@ -390,6 +391,12 @@ def _last_act(store: Store, period: str, state: str) -> Act:
         )
         raise BadInput(f"period {period} is {now_in}, not {state}. {hint}")
     return acts[-1]
+
+
+def _check_earlier_paid(store: Store, period: str, what: str) -> None:
+    waiting = [name for name, state in states(store).items() if name < period and state != "paid"]
+    if waiting:
+        raise BadInput(f"periods are {what} in order, and {waiting[0]} waits. Pay it first")
 
 
 def _check_verified(person: Person) -> None:

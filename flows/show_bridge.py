@@ -10,7 +10,8 @@ _LOST = ("missing", "waiting for review")
 def show_bridge(view: Mapping[str, Any]) -> str:
     """Show the classes with their rules, then every lost MQL by id with its likely cause."""
     since = f" since {view['since']}" if view["since"] else ""
-    lines = [f"{view['mqls']:,} MQLs{since}, by the last night"]
+    until = f" until {view['until']}" if view["until"] else ""
+    lines = [f"{view['mqls']:,} MQLs{since}{until}, by the last night"]
     for name, count in view["classes"].items():
         lines.append(f"  {name:<20}{count:>8,}")
         lines += _rules(view["rules"].get(name, {}))

@@ -93,6 +93,31 @@ def test_since_counts_from_the_start_of_the_day_in_the_agreement_s_zone(measured
     assert "since 2026-10-01" in asked(measured, "--since", "2026-10-01")
 
 
+def test_until_includes_its_whole_day_in_the_agreement_s_zone(measured):
+    # In New York the last of September ends at 04:00 UTC.
+    view = json.loads(asked(measured, "--until", "2026-09-30", "--json"))
+    assert [row["record_id"] for row in view["rows"]] == ["1"]
+    assert view["until"] == "2026-09-30"
+    assert "until 2026-09-30" in asked(measured, "--until", "2026-09-30")
+
+
+def test_neighbouring_ranges_count_every_mql_once(measured):
+    ranges = (["--until", "2026-10-03"], ["--since", "2026-10-04"])
+    counts = [json.loads(asked(measured, *days, "--json"))["mqls"] for days in ranges]
+    assert counts == [4, 4]
+
+
+def test_the_last_day_there_is_leaves_nobody_out(measured):
+    assert json.loads(asked(measured, "--until", "9999-12-31", "--json"))["mqls"] == 8
+
+
+def test_a_range_that_ends_before_it_begins_is_refused(measured):
+    days = ["--since", "2026-10-02", "--until", "2026-10-01"]
+    done = CliRunner().invoke(tandem, ["bridge", *days], env={"TANDEM_DATABASE_URL": measured})
+    assert done.exception.exit_code == 3
+    assert "2026-10-01 is before 2026-10-02" in str(done.exception)
+
+
 def test_a_class_without_anybody_is_shown_as_none(measured):
     view = json.loads(asked(measured, "--since", "2026-10-06", "--json"))
     assert view["classes"]["linked"] == 0

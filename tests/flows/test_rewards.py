@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from agreement import frames
-from agreement.errors import AccessError, BadInput, Stale
+from agreement.errors import AccessError, BadInput, Busy, Stale
 from agreement.terms import Participants, Terms
 from connectors.store import Store
 from flows import rewards
@@ -99,6 +99,35 @@ def test_payments_are_what_was_exported_and_post_into_the_open_period(quarter):
         ("marketing", "paid", 90),
         ("sales", "paid", 60),
     ]
+
+
+def test_a_period_is_not_exported_while_an_earlier_one_waits_so_that_nothing_is_on_two_lists(
+    quarter,
+):
+    quarter.win("B", "2026-05-01", marketing=5_000, sales=5_000)
+    quarter.night("2026-07-02")
+    quarter.close("2026-Q1", "2026-07-03")
+    quarter.close("2026-Q2", "2026-07-03")
+    rewards.export(quarter.store, "2026-Q1", ANN, moment("2026-07-04"))
+    with pytest.raises(BadInput, match=r"exported in order, and 2026-Q1 waits\. Pay it"):
+        rewards.export(quarter.store, "2026-Q2", ANN, moment("2026-07-04"))
+    rewards.pay(quarter.store, "2026-Q1", BOB, moment("2026-07-05"))
+    listed = rewards.export(quarter.store, "2026-Q2", ANN, moment("2026-07-06"))["payroll"]
+    assert rewards.pay(quarter.store, "2026-Q2", BOB, moment("2026-07-07"))["paid"] == listed
+
+
+def test_no_export_reads_while_another_process_acts_since_a_payment_could_come_between(
+    quarter, tmp_path
+):
+    quarter.close("2026-Q1", "2026-04-03")
+    rewards.export(quarter.store, "2026-Q1", ANN, moment("2026-04-04"))
+    other = Store.open(f"sqlite:///{tmp_path}/tandem.db")
+    with other.hold_lock(), pytest.raises(Busy):
+        rewards.export(quarter.store, "2026-Q1", ANN, moment("2026-04-05"))
+    other.close()
+    quarter.pay("2026-Q1", "2026-04-06")
+    rewards.export(quarter.store, "2026-Q1", ANN, moment("2026-04-07"))
+    assert rewards.states(quarter.store)["2026-Q1"] == "paid"
 
 
 def test_the_proposer_cannot_approve(quarter):

@@ -102,17 +102,14 @@ def _are_clearly_two(
     return ((is_of_many | is_mixed) & ~is_named.to_numpy()) | is_two
 
 
-def match_tables(
-    nodes: pd.DataFrame, policy: Identity | None = None
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def match_tables(nodes: pd.DataFrame, policy: Identity) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Give the two tables that matching compares: people of HubSpot and of Salesforce.
 
     One of the policy's role mailboxes tells the company, as a website does, and no more.
     """
     columns = [name for name in COLUMNS if name in nodes]
-    roles = policy.role_mailboxes if policy else ()
     parts = nodes["email"].str.extract(r"^(.*)@(.*)$")
-    is_role = parts[0].isin([mailbox.lower() for mailbox in roles])
+    is_role = parts[0].isin([mailbox.lower() for mailbox in policy.role_mailboxes])
     told = nodes.assign(
         email=nodes["email"].mask(is_role),
         website=nodes["website"].mask(is_role & nodes["website"].isna(), parts[1]),
