@@ -23,7 +23,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from benchmarks.measure import is_installed, measured, peak_mib
-from benchmarks.worlds_matching import world
+from benchmarks.worlds_matching import VARIANTS, world
 from flows.calc_match import shipped_model
 from transforms.matching import LINK, match
 from transforms.matching.block import domains
@@ -218,7 +218,7 @@ class Result:
 
 def make(profile: str, size: int, folder: Path) -> None:
     """Write both systems of a world and, beside each record, who it is."""
-    people = int(size * _PEOPLE_PER_RECORD[profile])
+    people = int(size * _PEOPLE_PER_RECORD[profile.partition(",")[0]])
     hubspot, salesforce, one, other = world(profile, people, SEED)
     hubspot.assign(person=one).to_parquet(folder / "hubspot.parquet")
     salesforce.assign(person=other).to_parquet(folder / "salesforce.parquet")
@@ -256,6 +256,15 @@ def compared(methods: Sequence[str], folder: Path) -> dict[str, Result]:
     return results
 
 
+def vary(size: int) -> None:
+    """Match worlds that have one habit each far from the profiles'."""
+    for name in VARIANTS:
+        print(f"\n{name}, {size:,} records a side")
+        with TemporaryDirectory() as folder:
+            make(name, size, Path(folder))
+            compared(["ours"], Path(folder))
+
+
 # Labelled sets -----------------------------------------------------------------------------------
 
 _LABELLED = {
@@ -289,7 +298,11 @@ def main() -> None:
     parser.add_argument("--million", action="store_true", help="a million records a side as well")
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--labelled", type=Path, default=LABELLED, help="folder of labelled sets")
+    parser.add_argument("--variants", type=int, metavar="SIZE", help="only worlds of other habits")
     options, _ = parser.parse_known_args()
+    if options.variants:
+        vary(options.variants)
+        return
     methods = [name for name in options.methods if name != "Splink alone" or is_installed("splink")]
     sizes = [*options.sizes, *([MILLION] if options.million else [])]
     for profile in PROFILES:

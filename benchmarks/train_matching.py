@@ -44,8 +44,9 @@ LARGE, LARGE_WORLDS = 200_000, 4
 # Shares of records that have another one of the same person, in small worlds full of duplicates.
 DOUBLED = (0.5, 0.7, 0.6, 0.8, 0.55, 0.75)
 DOUBLED_PEOPLE = 4_000
-# Pairs at the link share are the least sure ones: of all links about 99.7 of 100 are right.
-LINK_SHARE, REVIEW_SHARE = 0.916, 0.25
+# Pairs at the link share are the least sure ones: of all links about 99.7 of 100 are right. Those
+# with the whole name and a further field of their own are right as often from a lower share on.
+LINK_SHARE, SURE_SHARE, REVIEW_SHARE = 0.88, 0.75, 0.25
 # Share of right pairs among duplicates inside a system from which two records are one person.
 DUPLICATE_SHARE = 0.97
 
@@ -291,6 +292,7 @@ def train(seeds: list[Seed], cache: Path, trees: int) -> dict[str, object]:
         "context": fit(stages, trees // 2).as_data(),
         "calibration": calibration(choices, contexts),
         "link_share": LINK_SHARE,
+        "sure_share": SURE_SHARE,
         "review_share": REVIEW_SHARE,
         "duplicate_score": threshold,
     }

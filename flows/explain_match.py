@@ -13,7 +13,8 @@ from flows.masking import masked
 from flows.review_records import read_records, side_by_side
 from transforms.identity.humans import match_tables
 from transforms.matching import weights
-from transforms.matching.changes import APART, AS_IS, EQUAL, changes
+from transforms.matching.changes import AS_IS, EQUAL, changes
+from transforms.matching.decide import APART
 
 # A pair's other side is looked at so often: a record has few reviews.
 _MOST_PAIRS = 5

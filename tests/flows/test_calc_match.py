@@ -1,8 +1,10 @@
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from agreement.errors import BadInput
 from flows.calc_match import calc_match
+from flows.cli import tandem
 
 HUBSPOT = pd.DataFrame(
     {
@@ -135,3 +137,102 @@ def test_a_missing_file_is_named(files, tmp_path):
 def test_a_folder_that_is_not_there_cannot_be_written_to(files, tmp_path):
     with pytest.raises(BadInput, match="cannot be written"):
         calc_match(*files[:2], tmp_path / "none" / "links.csv")
+
+
+ANN = {"first": "Ann", "last": "Lee"}
+RAJ = {"first": "Raj", "last": "Iyer"}
+NOBODY = {"first": None, "last": None}
+INFO, FRONT, LEE = "info@acmetools.com", "front@acmetools.com", "lee@leehouse.com"
+BOARD = "+1 415 555 2671"
+CROWD = [ANN, RAJ, {"first": "Omar", "last": "Diaz"}, {"first": "Eva", "last": "Berg"}]
+TRAPS = {
+    "nothing but a name": ([ANN], [ANN]),
+    "a name and a country": ([ANN | {"country": "Norway"}], [ANN | {"country": "Norway"}]),
+    "a name and a mailbox that spells it": (
+        [ANN | {"email": "ann.lee@acmetools.com"}], [ANN | {"email": "ann.lee@fjordbank.no"}],
+    ),
+    "a role mailbox": ([ANN | {"email": INFO}], [RAJ | {"email": INFO}]),
+    "a role mailbox and no name": ([NOBODY | {"email": INFO}], [ANN | {"email": INFO}]),
+    "a role mailbox and no names": ([NOBODY | {"email": INFO}], [NOBODY | {"email": INFO}]),
+    "a role mailbox of a country": (
+        [NOBODY | {"email": "sales.emea@acmetools.com"}],
+        [ANN | {"email": "sales.emea@acmetools.com"}],
+    ),
+    "an address under two names": ([ANN | {"email": FRONT}], [RAJ | {"email": FRONT}]),
+    "an address, an employer and a telephone under two names": (
+        [ANN | {"email": FRONT, "company": "Acme", "phone": BOARD}],
+        [RAJ | {"email": FRONT, "company": "Acme", "phone": BOARD}],
+    ),
+    "no name at an address of many": (
+        [NOBODY | {"email": FRONT}], [person | {"email": FRONT} for person in CROWD],
+    ),
+    "no name at an address of two": (
+        [NOBODY | {"email": LEE}],
+        [ANN | {"email": LEE}, {"first": "Bob", "last": "Lee", "email": LEE}],
+    ),
+    "a switchboard": ([ANN | {"phone": BOARD}], [RAJ | {"phone": BOARD}]),
+    "a switchboard and one family name": (
+        [ANN | {"phone": BOARD}], [{"first": "Raj", "last": "Lee", "phone": BOARD}],
+    ),
+    "a switchboard, an employer and no name": (
+        [NOBODY | {"phone": BOARD, "company": "Acme"}], [ANN | {"phone": BOARD, "company": "Acme"}],
+    ),
+    "father and son at one address": (
+        [{"first": "Bob", "last": "Lee", "email": LEE}],
+        [{"first": "Tim", "last": "Lee", "email": LEE}],
+    ),
+    "father and son of one name at one address": (
+        [{"first": "Bob", "last": "Lee Sr.", "email": LEE}],
+        [{"first": "Bob", "last": "Lee Jr.", "email": LEE}],
+    ),
+}  # fmt: skip
+
+
+def exported(people, path, names):
+    rows = [{names[key]: value for key, value in person.items()} for person in people]
+    ids = [str(number) for number in range(len(rows))]
+    pd.DataFrame(rows).assign(**{names["id"]: ids}).to_csv(path, index=False)
+    return str(path)
+
+
+@pytest.fixture
+def decided(tmp_path):
+    """Give a function from two lists of people to the decisions of the command."""
+    common = ("first", "last", "email", "company", "phone", "country")
+    hubspot = ("firstname", "lastname", *common[2:])
+    salesforce = ("FirstName", "LastName", "Email", "Company", "Phone", "Country")
+
+    def run(one, other):
+        files = [
+            exported(
+                one,
+                tmp_path / "h.csv",
+                dict(zip(common, hubspot, strict=True)) | {"id": "hs_object_id"},
+            ),
+            exported(
+                other, tmp_path / "s.csv", dict(zip(common, salesforce, strict=True)) | {"id": "Id"}
+            ),
+        ]
+        out = tmp_path / "out.csv"
+        options = ["--hubspot", files[0], "--salesforce", files[1], "--out", str(out)]
+        answer = CliRunner().invoke(tandem, ["calc", "match", *options])
+        assert answer.exit_code == 0, answer.output
+        return read(out)["decision"].tolist()
+
+    return run
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+def test_what_several_people_may_share_links_nobody(decided, trap):
+    assert "link" not in decided(*TRAPS[trap])
+
+
+@pytest.mark.parametrize("key", ["email", "phone"])
+def test_the_same_keys_link_one_person_under_one_name(decided, key):
+    person = ANN | {"email": "ann.lee@acmetools.com", "phone": BOARD}
+    assert decided([ANN | {key: person[key]}], [ANN | {key: person[key]}]) == ["link"]
+
+
+def test_father_and_son_are_no_duplicates_of_each_other(decided):
+    bob, tim = ({"first": first, "last": "Lee", "email": LEE} for first in ("Bob", "Tim"))
+    assert decided([bob, tim], [bob]) == ["link"]

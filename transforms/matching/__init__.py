@@ -2,8 +2,9 @@
 
 from transforms.matching.contact import is_free as is_free_mail
 from transforms.matching.contact import registered as registered_domain
+from transforms.matching.decide import LINK, REVIEW
 from transforms.matching.encode import COLUMNS
-from transforms.matching.match import LINK, REVIEW, Matched, match, match_people
+from transforms.matching.match import Matched, match, match_people
 from transforms.matching.model import MatchModel
 from transforms.matching.reasons import THROUGH
 from transforms.matching.text import company as company_name

@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from agreement.frames import DataFrame, MatchChanges
 from transforms.matching.choose import steps
 from transforms.matching.compare import FIELDS, Company, Domain, Email, First, Last, Place, levels
+from transforms.matching.decide import decisions, shares_role
 from transforms.matching.encode import encode
-from transforms.matching.match import LINK, REVIEW
 from transforms.matching.model import UNIT, MatchModel, Scores
 from transforms.matching.score import CONTEXT, score_pairs
 from transforms.matching.weights import pair_rows, positions
 
 AS_IS, EQUAL, ABSENT = "as it is", "equal", "absent"
-APART = "apart"
 
 # The fewest holders that an equal value can have are the two records.
 _EQUAL: Mapping[str, Mapping[str, int]] = {
@@ -63,6 +62,7 @@ def changes(
     left, right = asked["left"].to_numpy(), asked["right"].to_numpy()
     seen = np.zeros((len(asked), len(CONTEXT)), dtype=np.int8)
     seen[:, : len(FIELDS)] = levels(records, left, right)
+    asked = asked.assign(by_role=shares_role(records, left, right))
     at, is_known = positions(scored.hubspot, scored.salesforce, left, right, len(records))
     seen[is_known] = scored.seen[at[is_known]]
     tables = [_changed(asked, seen, AS_IS, "", {}, model)]
@@ -88,8 +88,10 @@ def _changed(
     rows = asked.loc[is_touched, ["hubspot_id", "salesforce_id"]]
     score = _score(then[is_touched], model)
     share = model.probability(score)
-    bands = [share >= model.link_share, share >= model.review_share]
-    texts = {"field": field, "change": change, "decision": np.select(bands, [LINK, REVIEW], APART)}
+    by_role = asked["by_role"].to_numpy() & ("email" not in told)
+    compared = then[is_touched][:, : len(FIELDS)]
+    decision = decisions(compared, by_role[is_touched], share, model)
+    texts = {"field": field, "change": change, "decision": decision}
     frame = rows.assign(**texts, weight=score / _BITS, score=share)
     return frame.astype(dict.fromkeys(("hubspot_id", "salesforce_id", *texts), "str"))
 

@@ -341,7 +341,7 @@ def _addresses(both: pd.DataFrame, words: Words) -> tuple[Addresses, Text, Text]
     local = _distinct(np.array([_mailbox(value) for value in local_values], dtype=object))
     domain_code = _take(domain.code, domain_raw)
     local_code, local = _without_dots(_take(local.code, local_raw), local, domain, domain_code)
-    role = np.array([_letters(value) in ROLE_MAILBOXES for value in local.texts.tolist()])
+    role = np.array([_is_role(value) for value in local.texts.tolist()], dtype=bool)
     is_good = (local_code >= 0) & (domain_code >= 0)
     rows, slots = rows[is_good], slots[is_good]
     shape = (len(both), _MORE_ADDRESSES + 1)
@@ -391,6 +391,20 @@ def _without_dots(code: Codes, local: Text, domain: Text, domain_code: Codes) ->
     dotless = _take(merged.code[len(local.texts) :], code)
     ignores = _take((domain.texts == "gmail.com").astype(np.int64), domain_code) == 1
     return np.where(ignores, dotless, code), Text(merged.code[: len(bare)], merged.texts)
+
+
+def _is_role(mailbox: str) -> bool:
+    """Tell mailboxes of a function, also of one in a country or a team: info-de@, sales.emea@."""
+    if _letters(mailbox) in ROLE_MAILBOXES:
+        return True
+    first, *more = [word for word in _NOT_LETTERS.split(mailbox) if word] or [""]
+    is_part = all(word in ROLE_MAILBOXES | _REGIONS or len(word) <= _COUNTRY for word in more)
+    return len(first) > _COUNTRY and first in ROLE_MAILBOXES and is_part
+
+
+# Longer words may be given names (sales.sara@), and two letters in front initials (hr.smith@).
+_COUNTRY = 2
+_REGIONS = frozenset({"amer", "anz", "apac", "benelux", "dach", "emea", "latam", "nordics", "uki"})
 
 
 def _letters(local: str) -> str:

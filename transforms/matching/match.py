@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from agreement.frames import DataFrame, Links
 from transforms.matching.choose import matching
+from transforms.matching.decide import decisions, shares_role
 from transforms.matching.encode import Codes, Records, encode
 from transforms.matching.model import MatchModel
 from transforms.matching.reasons import THROUGH, evidence, rules
 from transforms.matching.score import Scored, score_pairs
 
-LINK, REVIEW = "link", "review"
 # A duplicate's own row is worth this share of the best row of its person.
 _DUPLICATE_SHARE = 0.99
 
@@ -42,7 +42,8 @@ def match(hubspot: pd.DataFrame, salesforce: pd.DataFrame, model: MatchModel) ->
     other system; where a person's records are duplicates inside a system, each of them has a row
     with each of the partner's, under one `cluster_id`. Pairs that are less likely than the model's
     `review_share` have no row. Nothing depends on the order of rows, on which table is which
-    system, or on records that share no key with a pair.
+    system, or on records that share no key with a pair. What several people may share links nobody
+    (`decide.py`): such a pair is for review, however likely.
     """
     return match_people(hubspot, salesforce, model).links
 
@@ -95,11 +96,13 @@ def _spread(
     records: Records, pairs: Scored, chosen: Codes, share: NDArray[np.float64], model: MatchModel
 ) -> pd.DataFrame:
     """Give each record of a chosen person a row with each record of the partner."""
+    by_role = shares_role(records, pairs.hubspot[chosen], pairs.salesforce[chosen])
     table = pd.DataFrame({
         "one": pairs.person[pairs.hubspot[chosen]],
         "other": pairs.person[pairs.salesforce[chosen]],
         "share": share,
         "pair": chosen,
+        "decision": decisions(pairs.levels[chosen], by_role, share, model),
     })  # fmt: skip
     members = pd.DataFrame({"row": np.arange(len(records)), "person": pairs.person})
     spread = table.merge(members, left_on="one", right_on="person").drop(columns="person")
@@ -127,7 +130,7 @@ def _described(
         "salesforce_id": records.record_id[salesforce],
         "score": np.round(score, 6),
         "rule": np.where(is_known, rules(pairs.levels[pair]), THROUGH),
-        "decision": np.where(best >= model.link_share, LINK, REVIEW),
+        "decision": spread["decision"].to_numpy(),
         "cluster_id": np.where(first < second, first, second),
         "evidence": np.where(is_known, evidence(pairs.levels[pair]), THROUGH),
     })  # fmt: skip

@@ -80,8 +80,8 @@ class MatchModel:
     `pair` scores two records of different systems, `inside` two of one system; `kin` corrects
     `inside` by the partners that both have, `context` corrects `pair` by the rivals. `scores` and
     `shares` are points of the curve from a chosen pair's score to the share of such pairs that were
-    right. A pair is linked at `link_share`, shown for review at `review_share`; records of one
-    system are one person's at `duplicate_score`.
+    right. A pair is linked at `link_share`, one with more evidence at `sure_share`, and shown for
+    review at `review_share`; records of one system are one person's at `duplicate_score`.
     """
 
     version: int
@@ -93,6 +93,7 @@ class MatchModel:
     scores: NDArray[np.float64]
     shares: NDArray[np.float64]
     link_share: float
+    sure_share: float
     review_share: float
     duplicate_score: int
 
@@ -114,6 +115,7 @@ class MatchModel:
             scores=np.array(data["calibration"]["scores"], dtype=np.float64),
             shares=np.array(data["calibration"]["shares"], dtype=np.float64),
             link_share=float(data["link_share"]),
+            sure_share=float(data["sure_share"]),
             review_share=float(data["review_share"]),
             duplicate_score=int(data["duplicate_score"]),
         )

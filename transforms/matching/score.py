@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from transforms.matching.block import candidates, joined_rows
 from transforms.matching.choose import NO_SCORE, clusters, rivals, steps
 from transforms.matching.compare import FIELDS, levels, packed, unpacked
+from transforms.matching.decide import may_be_one, shares_role
 from transforms.matching.encode import Codes, Records
 from transforms.matching.model import MatchModel, Scores, Trees
 
@@ -63,7 +64,8 @@ def score_pairs(records: Records, model: MatchModel) -> Scored:
     left, right = candidates(records)
     across, inside = candidate_pairs(records, left, right, model.pair, model.inside)
     kin = inside.own + model.kin.score(kin_rows(across, inside, len(records)))
-    person = people(inside, kin, model.duplicate_score, len(records))
+    may_be = may_be_one(inside.levels, shares_role(records, inside.left, inside.right))
+    person = people(inside[may_be], kin[may_be], model.duplicate_score, len(records))
     seen = context_rows(across, person)
     score = across.own + model.context.score(seen)
     return Scored(across.left, across.right, seen, score, person)

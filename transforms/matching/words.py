@@ -14,7 +14,7 @@ ROLE_MAILBOXES = frozenset({
     "commercial",
     "compras", "contact", "contacto", "contactus", "customercare", "customerservice", "desk",
     "einkauf", "email", "enquiries", "enquiry", "events", "facturacion", "feedback", "finance",
-    "frontdesk", "general", "hello", "help", "helpdesk", "hi", "hr", "info", "information",
+    "frontdesk", "general", "hello", "help", "helpdesk", "hi", "hq", "hr", "info", "information",
     "inquiries", "inquiry", "invoice", "invoices", "it", "jobs", "kontakt", "legal", "mail",
     "mailbox", "management", "marketing", "media", "newsletter", "noreply", "office", "operations",
     "order", "orders", "partner", "partners", "post", "postmaster", "pr", "press", "procurement",
