@@ -563,6 +563,17 @@ class AlertRules(Policy):
         return self.routes.get(role, self.route)
 
 
+class Meetings(Policy):
+    """The weekly pack: whether it names who is thanked, and by which alert routes it goes.
+
+    A route that is not named is the sales lead's. `finance` is for tie-out and expected volume.
+    """
+
+    names: bool = True
+    route: Route | None = None
+    finance: Route | None = None
+
+
 class Writeback(Policy):
     """The fields that Tandem owns in both CRMs."""
 
@@ -734,6 +745,7 @@ class Agreement(Policy):
     rewards: RewardRules
     targets: Targets
     alerts: AlertRules
+    meetings: Meetings = Meetings()
     writeback: Writeback
     pull: Pulling
     budget: Budgets
@@ -781,7 +793,6 @@ def load_agreement(path: Path = DEFAULT_PATH) -> Agreement:
             f"{path}: cannot be read ({error.strerror}). Set TANDEM_AGREEMENT to a file"
         ) from error
     try:
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
         data = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -795,6 +806,7 @@ def load_agreement(path: Path = DEFAULT_PATH) -> Agreement:
     try:
         return Agreement.model_validate(data)
     except ValidationError as error:
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
         faults = [f"{path}:{_line(tree, fault['loc'])}: {_say(fault)}" for fault in error.errors()]
         raise AgreementError("\n".join(faults)) from error
 

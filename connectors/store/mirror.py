@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -87,7 +88,7 @@ def load_mirror(connection: Connection, system: str, kind: str) -> Mirror:
         .order_by(mirror_field.c.field)
     )
     columns = {row.field: row.column_name for row in found}
-    return Mirror(system, kind, _table(system, kind, columns.values()), columns)
+    return Mirror(system, kind, _table(system, kind, tuple(columns.values())), columns)
 
 
 def grow_mirror(connection: Connection, mirror: Mirror, fields: Iterable[str]) -> Mirror:
@@ -134,7 +135,9 @@ def column_name(field: str, taken: Collection[str]) -> str:
     return f"f_{letters[: _LONGEST_NAME - _HASH - 3]}_{digest}"
 
 
-def _table(system: str, kind: str, columns: Iterable[str]) -> Table:
+# The same table each time: SQLAlchemy keeps its compiled queries by it.
+@lru_cache(maxsize=128)
+def _table(system: str, kind: str, columns: tuple[str, ...]) -> Table:
     return Table(
         f"mirror_{system}_{kind}",
         MetaData(),

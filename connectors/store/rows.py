@@ -1,6 +1,7 @@
 """Frames to rows and back: whole columns at a time, equal frames from both databases."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -60,7 +61,12 @@ def fetch_frame(
 
 def empty_frame(types: Mapping[str, str]) -> pd.DataFrame:
     """Give a frame of these columns without rows."""
-    return _frame([[] for _ in types], types)
+    return _empty(tuple(types.items())).copy()
+
+
+@lru_cache(maxsize=128)
+def _empty(types: tuple[tuple[str, str], ...]) -> pd.DataFrame:
+    return _frame([[] for _ in types], dict(types))
 
 
 def _frame(columns: Sequence[Sequence[Any]], types: Mapping[str, str]) -> pd.DataFrame:
