@@ -9,7 +9,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 180
 
-.PHONY: demo test test-all check bench sweep bench-matching bench-clients bench-clock bench-handoffs bench-review bench-pull bench-watch bench-writes interop constraints clean bench-credit screenshots
+.PHONY: demo test test-all check bench sweep soak bench-matching bench-clients bench-clock bench-handoffs bench-review bench-pull bench-watch bench-writes interop constraints clean bench-credit screenshots
 
 demo: $(STAMP)  ## two local CRMs with a seeded company, the night twice, a scoreboard page
 	$(BIN)/tandem demo --out out
@@ -67,6 +67,9 @@ interop: $(STAMP)  ## both stand-ins and our SOQL against clients that others wr
 sweep: $(STAMP)  ## kill -9 at every point of a night, each fault at every request; takes hours, not in CI
 	$(BIN)/python -m benchmarks.kills
 	$(BIN)/python -m benchmarks.sweep
+
+soak: $(STAMP)  ## `tandem serve` for ten real minutes on a short schedule: memory and runs; not in CI
+	$(BIN)/python -m benchmarks.soak
 
 constraints:  ## resolve anew and pin exactly
 	rm -rf .venv-pin && $(PYTHON) -m venv .venv-pin

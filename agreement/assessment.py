@@ -91,7 +91,7 @@ def load_assessment(path: Path) -> Assessment:
         place = ".".join(map(str, fault["loc"])) or "the file"
         raise BadInput(
             f"{path}: {place}: {fault['msg']}. Each team gives {len(STATEMENTS)} numbers from 1 to "
-            "5; tandem assessment prints the statements as a file to fill in"
+            "5; tandem assessment --template prints the statements as a file to fill in"
         ) from None
 
 

@@ -181,8 +181,8 @@ class Memberships(Table):
 class Activities(Table):
     """One row per dated act and person record: the evidence from which touches and clocks are read.
 
-    `activity` is one of call, meeting, email, task, form, click, visit, event, campaign. `at` is
-    when it happened, `created_at` when it was entered or booked. `actor_id` is the vendor's user
+    `activity` is one of call, meeting, email, text, task, form, click, visit, event, campaign. `at`
+    is when it happened, `created_at` when it was entered or booked. `actor_id` is the vendor's user
     who did it; `direction` is inbound, outbound or missing; `outcome` and `status` are the vendor's
     words in lower case. `is_automatic` marks machines' doings. `title` is a form's, campaign's or
     subject's name.
@@ -720,7 +720,7 @@ class CreditLines(Table):
 
 
 class Thanks(Table):
-    """One row per won deal and team: the touch that most of its shared credit stands on.
+    """One row per won deal, team and touch of the person or asset with most of the team's credit.
 
     `touch_id` is the evidence. `asset` is the name of a campaign or form; missing for acts of sales
     and where it has none. `user_id` is the Salesforce user who did it, missing where none is known.
@@ -753,7 +753,7 @@ class ChannelResults(Table):
     `horizon` is quarter (this fiscal one) or year (it and the three before). Won and people are of
     deals won in the horizon, open of all that are open now. Cost is the part that falls into the
     horizon; `cost_per_won_ppm` is cost per million units of won credit; both missing where a cost
-    is not known or nothing was won.
+    is not known or nothing was won. The model markov has channels only.
     """
 
     horizon: str

@@ -42,8 +42,10 @@ Model = Literal[
     "shapley",
 ]
 MODELS: tuple[Model, ...] = get_args(Model)
+# The tenth model looks at all paths at once: it credits channels, and no single deal's touches.
+ChannelModel = Literal["markov"]
 Activity = Literal[
-    "call", "meeting", "email", "reply", "form", "click", "visit", "event", "campaign"
+    "call", "meeting", "email", "text", "reply", "form", "click", "visit", "event", "campaign"
 ]
 Team = Literal["marketing", "sales"]
 Owner = Literal["hubspot", "salesforce", "newest", "ask"]
@@ -445,7 +447,8 @@ class Attribution(Policy):
     """How a deal's amount is shared over its touches (rules.md 1).
 
     `windows` gives single models a window of their own. Floor and cap move the shared number of a
-    deal that both teams touched, never one that only one of them did.
+    deal that both teams touched, never one that only one of them did. `markov` can be shown, not
+    shared: it credits channels, out of the paths of all deals that ended, in the shared window.
     """
 
     window_days: int | None = Field(default=None, gt=0)
@@ -453,7 +456,7 @@ class Attribution(Policy):
     half_life_days: Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
     weights: ModelWeights
     shared: Model
-    shown: tuple[Model, ...] = ()
+    shown: tuple[Model | ChannelModel, ...] = ()
     team_floor: Mapping[Team, Portion] = Field(default_factory=dict)
     team_cap: Mapping[Team, Portion] = Field(default_factory=dict)
     synergy: Synergy = Synergy()
@@ -501,8 +504,9 @@ class Attribution(Policy):
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Give the shared model and those shown beside it, each once."""
-        return tuple(dict.fromkeys((self.shared, *self.shown)))
+        """Give the shared model and those of single deals shown beside it, each once."""
+        of_deals = (model for model in self.shown if model in MODELS)
+        return tuple(dict.fromkeys((self.shared, *of_deals)))
 
 
 class Spiff(Policy):

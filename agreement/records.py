@@ -1,6 +1,6 @@
 """How connectors and the store hand over vendor records: canonical text, never vendor types."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
@@ -62,6 +62,10 @@ class Record:
     modified_at: datetime | None = None
     is_deleted: bool = False
     merged_into: str | None = None
+
+
+# Says of a record as a search shows it whether all of it is known already.
+IsKnown = Callable[[Record], bool]
 
 
 @dataclass(frozen=True, slots=True)

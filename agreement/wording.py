@@ -15,6 +15,15 @@ def money_text(minor: int, currency: str) -> str:
     return f"{'-' if minor < 0 else ''}{int(whole):,}{cents} {currency}"
 
 
+def signed_money(minor: int, currency: str) -> str:
+    """Word a change of an amount with its sign; none is a dash.
+
+    >>> signed_money(1250, "EUR"), signed_money(-1250, "EUR"), signed_money(0, "EUR")
+    ('+12.50 EUR', '-12.50 EUR', '–')
+    """
+    return f"{'+' if minor > 0 else ''}{money_text(minor, currency)}" if minor else "–"
+
+
 def duration_text(seconds: float | None) -> str:
     """Word seconds as hours and minutes; None stands for a figure that the waiting ones hold open.
 
@@ -25,3 +34,21 @@ def duration_text(seconds: float | None) -> str:
         return "not reached yet"
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes:02d} min"
+
+
+def words(name: str) -> str:
+    """Word a name of ours for a reader.
+
+    >>> words("never_touched")
+    'never touched'
+    """
+    return name.replace("_", " ")
+
+
+def share_text(ppm: int | None) -> str:
+    """Word parts per million as percent; None stands for a share of nothing.
+
+    >>> share_text(666_666), share_text(None)
+    ('66.7 %', 'nothing to count')
+    """
+    return "nothing to count" if ppm is None else f"{ppm / 10_000:.1f} %"

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from agreement.policy import load_agreement
 from benchmarks.measure import Figures, is_installed, line, measured
+from benchmarks.path_text import NumberedPaths, numbered
 from transforms import attribution
 
 MODELS = ("first_touch", "last_touch", "linear", "position_based", "u_shaped", "w_shaped",
@@ -159,7 +159,7 @@ def _times(peer: Figures | None, ours: Figures) -> str:
 
 
 def our_table(folder: Path) -> pa.Table:
-    """Read the table; its text is in one piece, as the peers' is."""
+    """Read the table; each column is in one piece, as the peers' are."""
     return pq.read_table(folder / "paths.parquet").combine_chunks()
 
 
@@ -168,13 +168,15 @@ def our_numbers(folder: Path) -> attribution.CountedPaths:
 
 
 def counted(table: pa.Table) -> attribution.CountedPaths:
-    """Split the text of a path table, and number its channels."""
-    split = pc.split_pattern(table["path"].combine_chunks(), " > ")
-    channel = pc.dictionary_encode(split.flatten())
+    """Number the channels of a path table out of its text."""
+    return _counted(numbered(table["path"].chunk(0)), table)
+
+
+def _counted(paths: NumberedPaths, table: pa.Table) -> attribution.CountedPaths:
     return attribution.CountedPaths(
-        first=split.offsets.to_numpy().astype(np.int64),
-        channel=channel.indices.to_numpy().astype(np.int64),
-        channels=len(channel.dictionary),
+        first=paths.first,
+        channel=paths.channel,
+        channels=len(paths.names),
         conversions=table["conversions"].to_numpy(),
         nulls=table["nulls"].to_numpy(),
     )
@@ -299,9 +301,8 @@ def _beside_simulation(ours: list, frame: pd.DataFrame, channels: list[str]) -> 
 
 def _public_paths(frame: pd.DataFrame) -> tuple[attribution.CountedPaths, list[str]]:
     table = pa.Table.from_pandas(frame[["path", "conversions", "nulls"]])
-    split = pc.split_pattern(table["path"].combine_chunks(), " > ")
-    channels = pc.dictionary_encode(split.flatten()).dictionary.to_pylist()
-    return counted(table), channels
+    paths = numbered(table["path"].cast(pa.string()).chunk(0))
+    return _counted(paths, table), paths.names
 
 
 def _difference(name: str, ours: list, theirs: pd.Series) -> None:

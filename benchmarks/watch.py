@@ -40,14 +40,14 @@ def main() -> None:
             _start_clocks(here, clocks + clocks // 14, world.as_of - timedelta(minutes=30))
             with open_run(settings, as_of=world.as_of, tell=_keep_quiet) as run:
                 night(run, "apply")
-            # The first one after a night notes what the night agreed on, and asks for descriptions;
-            # by the second the night's own writes have left the window that is read again.
-            for hours in (2, 3):
-                moment[0] = world.as_of + timedelta(hours=hours)
+            # For 75 minutes the window that is read again holds all that the night wrote.
+            for place, minutes in enumerate((5, 60, 180)):
+                moment[0] = world.as_of + timedelta(minutes=minutes)
                 _watch(here, moment[0])
-            _answer(here, changes, moment[0] + timedelta(minutes=1))
-            moment[0] += timedelta(minutes=5)
-            _watch(here, moment[0])
+                some = list(hubspot.records("contacts"))[place * changes :][:changes]
+                _answer(here, some, moment[0] + timedelta(minutes=1))
+                moment[0] += timedelta(minutes=5)
+                _watch(here, moment[0])
 
 
 def _start_clocks(here: Stage, clocks: int, at: datetime) -> None:
@@ -59,9 +59,8 @@ def _start_clocks(here: Stage, clocks: int, at: datetime) -> None:
             here.hubspot.set("contacts", record_id, {"lifecyclestage": value}, at=moment)
 
 
-def _answer(here: Stage, changes: int, at: datetime) -> None:
+def _answer(here: Stage, contacts: list[str], at: datetime) -> None:
     """Change some: half are called, half get another owner."""
-    contacts = list(here.hubspot.records("contacts"))[:changes]
     owners = [
         values["hubspot_owner_id"]
         for values in here.hubspot.records("contacts").values()
@@ -90,8 +89,10 @@ def _watch(here: Stage, at: datetime) -> None:
     start, cpu = time.perf_counter(), time.process_time()
     with open_run(here.settings, as_of=at, tell=_keep_quiet) as run:
         found = watch(run)
+    after = (at - here.world.as_of) // timedelta(minutes=1)
     print(
-        f"{found['open_clocks']:,} open clocks, {sum(found['changed'].values()):,} changed records,"
+        f"{after} minutes after the night: {found['open_clocks']:,} open clocks,"
+        f" {sum(found['changed'].values()):,} changed records,"
         f" written {found['written']}, calls {found['api_calls']},"
         f" {time.perf_counter() - start:.1f} s, CPU {time.process_time() - cpu:.1f} s"
         " (both stand-ins in this process)"

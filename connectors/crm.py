@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
-from agreement.records import Batch, Change, FieldInfo, Outcome, Record, Window
+from agreement.records import Batch, Change, FieldInfo, IsKnown, Outcome, Record, Window
 
 
 class Crm(Protocol):
@@ -48,12 +48,13 @@ class Crm(Protocol):
         history_fields: Sequence[str] = (),
         associated: Sequence[str] = (),
         after: str = "",
+        is_known: IsKnown | None = None,
     ) -> Iterator[Batch]:
         """Yield what changed in the window, page by page; everything when it has no start.
 
         Fields that the CRM does not have are left out. Merged records come too, and deleted ones
         where the CRM keeps them with the others. `after` is the `resume` of the last batch of a
-        pull that was stopped.
+        pull that was stopped. What `is_known` says of may be left out, where that saves requests.
         """
 
     def archived(self, kind: str) -> Iterator[Batch] | None:

@@ -16,8 +16,8 @@ from agreement.wording import duration_text, money_text
 from connectors.charts import Bar, bars
 
 _HERE = Path(__file__).parent
-_CLOCKS = (("on_time", "good"), ("late", "late"), ("waiting", "wait"))
-_TEAMS = (("marketing", "marketing"), ("sales", "sales"), ("unknown", "unknown"))
+CLOCK_COLOURS = (("on_time", "good"), ("late", "late"), ("waiting", "wait"))
+TEAM_COLOURS = (("marketing", "marketing"), ("sales", "sales"), ("unknown", "unknown"))
 
 _WORDINGS: Mapping[str, Callable[[Any, str], str]] = MappingProxyType(
     {
@@ -40,6 +40,15 @@ def write_scoreboard(board: Mapping[str, Any], path: Path) -> Path:
 
 def render_scoreboard(board: Mapping[str, Any]) -> str:
     """Render the page; each figure says what it is, where in the board it stands, and its list."""
+    return (
+        page_environment()
+        .get_template("scoreboard.html")
+        .render(board=board, fig=_Figures(board), charts=_charts(board))
+    )
+
+
+def page_environment() -> Environment:
+    """Give what renders a page: values escaped, a missing one an error, words and instants."""
     environment = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,
@@ -49,9 +58,7 @@ def render_scoreboard(board: Mapping[str, Any]) -> str:
     )
     environment.filters["words"] = lambda name: str(name).replace("_", " ")
     environment.filters["moment"] = _moment
-    return environment.get_template("scoreboard.html").render(
-        board=board, fig=_Figures(board), charts=_charts(board)
-    )
+    return environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +115,9 @@ def _clock_chart(board: Mapping[str, Any]) -> Markup:
             f"week of {week['name']}: {week[name]:,} of {week['count']:,} {name.replace('_', ' ')}",
         )
         for week in board["clocks"]["year"]["weeks"]
-        for name, _ in _CLOCKS
+        for name, _ in CLOCK_COLOURS
     ]
-    colours = [(name.replace("_", " "), colour) for name, colour in _CLOCKS]
+    colours = [(name.replace("_", " "), colour) for name, colour in CLOCK_COLOURS]
     return bars("Handoffs by week and how they stand", parts, colours, "handoffs started, by week")
 
 
@@ -121,7 +128,7 @@ def _team_chart(board: Mapping[str, Any]) -> Markup:
         for row in board["credit"]["team"]["year"]
         if model in row["won_minor"]
     ]
-    return bars("Won credit of four quarters by model and team", parts, _TEAMS, _axis(board))
+    return bars("Won credit of four quarters by model and team", parts, TEAM_COLOURS, _axis(board))
 
 
 def _channel_chart(board: Mapping[str, Any]) -> Markup:

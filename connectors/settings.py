@@ -54,6 +54,7 @@ class Settings(BaseSettings):
     tandem_alert_urls: SecretStr | None = None
     tandem_participants: Path | None = None
     tandem_approvers: SecretStr | None = None
+    tandem_assessment: Path | None = None
 
     hubspot_access_token: SecretStr | None = None
     hubspot_base_url: str = "https://api.hubapi.com"

@@ -18,6 +18,7 @@ from agreement.policy import Agreement
 from agreement.terms import Terms
 from connectors.scoreboard import write_scoreboard
 from flows import rewards
+from flows.alignment import alignment_view
 from flows.bridge import class_counts, lost_mqls
 from flows.credit import inferred_figures
 from flows.exports import write_lists
@@ -66,6 +67,7 @@ def board(reading: Reading, known: Known, measures: Measures) -> dict[str, Any]:
         "synergy": _synergy(measures, agreement, spans),
         "rewards": _rewards(reading),
         "quality": _quality(reading, measures),
+        "alignment": alignment_view(reading, measures),
     }
 
 

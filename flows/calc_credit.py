@@ -14,7 +14,14 @@ from typing import Annotated, Any, Literal, TypeVar, cast
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 
 from agreement.errors import BadInput
 from agreement.frames import as_text, as_utc
@@ -98,6 +105,16 @@ class Config(Input):
     rates: tuple[Rate, ...] = ()
     models: tuple[str, ...] | None = None
 
+    @field_validator("rates")
+    @classmethod
+    def agree(cls, rates: tuple[Rate, ...]) -> tuple[Rate, ...]:
+        """Refuse two rates of one currency from one day: which counts would be chance."""
+        known: dict[tuple[str, date], Fraction] = {}
+        for row in rates:
+            if known.setdefault((row.currency, row.start), row.rate) != row.rate:
+                raise ValueError(f"two different rates for {row.currency} from {row.start}")
+        return rates
+
 
 class Touch(Input):
     """One dated contact of one of the two teams."""
@@ -158,7 +175,7 @@ def checked(kind: type[Checked], data: Mapping[str, Any], source: str) -> Checke
     except ValidationError as error:
         fault = error.errors()[0]
         where = ".".join(str(part) for part in fault["loc"]) or "the file"
-        said = str(fault["msg"]).removeprefix("Value error, ")
+        said = str(fault["msg"]).removeprefix("Value error, ").replace("valid tuple", "list")
         raise BadInput(f"{source}: {where}: {said}") from None
 
 
@@ -275,6 +292,22 @@ def book_of(
         amounts: minor units of company currency per deal.
         window_days: None is no beginning.
     """
+    # Positions first: so the texts of ten million touches are laid out once, at the end.
+    counted = touches.iloc[_counting(touches, deals, window_days)].reset_index(drop=True)
+    table = attribution.path_table(
+        counted["deal"].to_numpy(),
+        counted["touched_at"],
+        pd.factorize(counted["channel"])[0],
+        deals["lead_created_at"],
+        deals["created_at"],
+    )
+    return Book(amounts, table, counted["touch_id"], counted["channel"], counted["team"])
+
+
+def _counting(
+    touches: pd.DataFrame, deals: pd.DataFrame, window_days: int | None
+) -> NDArray[np.int64]:
+    """Give the positions of the touches that count, in their order."""
     kept = journeys.path_order(
         touches["deal"],
         touches["touched_at"],
@@ -282,16 +315,9 @@ def book_of(
         touches["channel"],
         touches["team"],
     )
-    ordered = touches.iloc[kept].rename(columns={"deal": "deal_id"})
-    inside = journeys.inside_window(ordered, deals, window_days).reset_index(drop=True)
-    table = attribution.path_table(
-        inside["deal_id"].to_numpy(),
-        inside["touched_at"],
-        pd.factorize(inside["channel"])[0],
-        deals["lead_created_at"],
-        deals["created_at"],
-    )
-    return Book(amounts, table, inside["touch_id"], inside["channel"], inside["team"])
+    ordered = touches[["deal", "touched_at"]].iloc[kept].set_axis(["deal_id", "touched_at"], axis=1)
+    inside = journeys.inside_window(ordered.set_axis(kept), deals, window_days)
+    return np.asarray(inside.index, dtype=np.int64)
 
 
 def whole_numbers(amounts: Sequence[int]) -> NDArray[Any]:

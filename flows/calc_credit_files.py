@@ -1,6 +1,6 @@
 """`tandem calc credit` on Parquet files: any number of deals, in bounded memory for the results."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -61,8 +62,10 @@ def calc_credit_parquet(
     """
     settings = checked(Config, config, "config")
     models = models_of(settings, MODELS, "config")
+    _refuse_to_write(out, (deals, touches))
     deal_frame = _deals(deals)
     amounts = _amounts(deal_frame, settings, deals)
+    deal_frame = deal_frame.drop(columns=["amount", "currency", "closed_on"])
     book = _book(deal_frame, amounts, touches, settings)
     policy = credit_policy(settings, models)
     sums: dict[str, dict[str, int]] = {
@@ -84,6 +87,13 @@ def calc_credit_parquet(
         "amount_minor": sum(amounts.tolist()),
         "models": {model: {"teams": teams} for model, teams in sums.items()},
     }
+
+
+def _refuse_to_write(out: Path, inputs: Sequence[Path]) -> None:
+    if not out.absolute().parent.is_dir():
+        raise BadInput(f"{out}: there is no such folder to write to")
+    if out.resolve() in [path.resolve() for path in inputs]:
+        raise BadInput(f"{out}: this is a file to read; name another one to write")
 
 
 def _read(path: Path, columns: tuple[str, ...], options: tuple[str, ...]) -> pd.DataFrame:
@@ -113,10 +123,25 @@ def _deals(path: Path) -> pd.DataFrame:
 
 
 def _instants(values: pd.Series, path: Path, name: str) -> pd.Series:
-    try:
-        return as_utc(values)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise BadInput(f"{path}: column {name}: a value is no time ({error})") from None
+    """Read instants; those without a zone are UTC, and a day without a time is none."""
+    is_bad = _are_no_times(values)
+    if not is_bad.any():
+        try:
+            return as_utc(values)
+        except (ValueError, TypeError, OverflowError):
+            read = pd.to_datetime(values, utc=True, format="ISO8601", errors="coerce")
+            is_bad = read.isna() & values.notna()
+    row = int(np.flatnonzero(is_bad)[0])
+    raise BadInput(f"{path}: row {row}: {name} is no time; write one such as 2026-03-31T16:00:00Z")
+
+
+def _are_no_times(values: pd.Series) -> pd.Series:
+    """Tell which values are numbers or days: nobody can say when that was."""
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return pd.Series(data=False, index=values.index)
+    if pd.api.types.is_numeric_dtype(values):
+        return values.notna()
+    return values.notna() & (values.astype("str").str.len() <= len("2026-03-31"))
 
 
 def _amounts(deals: pd.DataFrame, config: Config, path: Path) -> NDArray[np.int64]:
@@ -141,10 +166,20 @@ def _amounts(deals: pd.DataFrame, config: Config, path: Path) -> NDArray[np.int6
     return amounts
 
 
+def _day(text: str) -> date:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != text:
+        raise ValueError(f"closed_on {text!r} is no day; write one such as 2026-03-31")
+    return day
+
+
 def _amount(amount: object, currency: str, day: str, where: str, config: Config) -> int:
     try:
         exact = exact_amount(None if pd.isna(amount) else amount)
-        minor = company_minor(exact, currency, date.fromisoformat(day), config)
+        minor = company_minor(exact, currency, _day(day), config)
         if abs(minor) > np.iinfo(np.int64).max:
             raise ValueError("the amount does not fit in 64 bits of minor units")
     except ValueError as error:
@@ -154,7 +189,7 @@ def _amount(amount: object, currency: str, day: str, where: str, config: Config)
 
 def _book(deals: pd.DataFrame, amounts: NDArray[np.int64], path: Path, config: Config) -> Book:
     frame = _read(path, _TOUCH_COLUMNS, ())
-    place = pd.Index(deals["id"]).get_indexer(pd.Index(frame["deal_id"].astype("str")))
+    place = _places(frame.pop("deal_id"), deals["id"])
     if (place < 0).any():
         row = int(np.flatnonzero(place < 0)[0])
         raise BadInput(f"{path}: row {row}: its deal_id is no deal of the other file")
@@ -173,6 +208,13 @@ def _book(deals: pd.DataFrame, amounts: NDArray[np.int64], path: Path, config: C
     )
     dates = deals.rename(columns={"closed_at": "credited_at", "deal_created_at": "created_at"})
     return book_of(dates, rows, amounts, config.window_days)
+
+
+def _places(wanted: pd.Series, deal_id: pd.Series) -> NDArray[np.int64]:
+    """Give the position of each deal, -1 where there is none; pandas would make objects of all."""
+    found = pc.index_in(pa.array(wanted.astype("str")), value_set=pa.array(deal_id))
+    places: NDArray[np.int64] = found.fill_null(-1).to_numpy().astype(np.int64)
+    return places
 
 
 def _pieces(book: Book) -> Iterator[tuple[int, Book]]:
@@ -213,12 +255,15 @@ def _credit(
             "minor": np.r_[minor, piece.amounts[bare]],
         }
     )
-    by_team = frame.groupby("team")["minor"].sum()
+    teams = pd.Categorical(frame["team"], (*TEAMS, attribution.UNKNOWN))
+    by_team = attribution.exact_sums(
+        teams.codes.astype(np.int64), frame["minor"].to_numpy(), len(teams.categories)
+    )
     if len(bare):
         frame = frame.sort_values("deal", kind="stable")
     rows = frame.assign(deal_id=deal_id.to_numpy()[start + frame["deal"]], model=model)
     table = pa.Table.from_pandas(rows[_SCHEMA.names], schema=_SCHEMA, preserve_index=False)
-    return table, {str(team): int(total) for team, total in by_team.items()}
+    return table, dict(zip(teams.categories, by_team, strict=True))
 
 
 def _with_missing(values: pd.Series, count: int) -> pd.Series:

@@ -10,11 +10,13 @@ import click
 
 from agreement.errors import TandemError
 from flows.cli_alerts import alerts
+from flows.cli_backtest import backtest
 from flows.cli_board import BOARD
 from flows.cli_bridge import bridge
 from flows.cli_doctor import DOCTOR
 from flows.cli_forget import FORGET
 from flows.cli_ops import OPS
+from flows.cli_pack import PACK
 from flows.cli_review import review
 from flows.cli_rewards import rewards
 from flows.cli_watch import watch
@@ -34,7 +36,7 @@ def tandem(verbose: bool) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
-for _command in (*WRITES, *OPS, bridge, *FORGET, *DOCTOR, *BOARD):
+for _command in (*WRITES, *OPS, bridge, backtest, *FORGET, *DOCTOR, *BOARD, *PACK):
     tandem.add_command(_command)
 
 

@@ -37,11 +37,17 @@ def acknowledge(alert: str, by: str, is_json: bool) -> None:
     from connectors.settings import load_settings
     from connectors.store import Store
 
+    person = by.strip()
+    if not person:
+        raise BadInput("--by is empty. Name who takes note: it is kept with the alert")
     with closing(Store.open(load_settings().database_url)) as store:
-        if not store.acknowledge(alert, by=by, at=utc_now()):
+        if not store.acknowledge(alert, by=person, at=utc_now()):
             raise BadInput(f"there is no alert {alert!r}. tandem alerts --all lists them")
+        noted = next(row for row in store.list_alerts(is_all=True) if row.alert_key == alert)
     print_result(
-        {"alert": alert, "acknowledged_by": by}, is_json, lambda done: f"Noted: {done['alert']}."
+        {"alert": alert, "acknowledged_by": noted.acknowledged_by},
+        is_json,
+        lambda done: f"{done['alert']} is noted by {done['acknowledged_by']}.",
     )
 
 

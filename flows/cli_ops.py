@@ -30,21 +30,30 @@ def status(is_prometheus: bool, is_json: bool) -> None:
 
 
 @click.command()
-def serve() -> None:
+@click.argument(
+    "file",
+    metavar="[FILE]",
+    required=False,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
+def serve(file: Path | None) -> None:
     """Run every schedule in one process, without a worker; stop it with Ctrl-C.
 
-    Needs a Prefect server (PREFECT_API_URL), else starts one of its own. On stop the schedules
-    pause; starting again resumes them.
+    FILE holds the deployments, by default prefect.yaml. Needs a Prefect server (PREFECT_API_URL),
+    else starts one of its own. On stop the schedules pause; starting again resumes them.
     """
+    import signal
     import subprocess
     import sys
 
-    child = subprocess.Popen([sys.executable, "-m", "flows.deployments"])
+    command = [sys.executable, "-m", "flows.deployments", *([str(file)] if file else [])]
+    child = subprocess.Popen(command)  # noqa: S603 - no shell, and a program of ours
+    signal.signal(signal.SIGTERM, lambda *_: child.terminate())
     try:
         code = child.wait()
     except KeyboardInterrupt:
         code = child.wait()
-    raise click.exceptions.Exit(code)
+    raise click.exceptions.Exit(code if code >= 0 else 128 - code)  # as shells say it
 
 
 @click.command()

@@ -16,7 +16,7 @@ from agreement.frames import (
     Questions,
 )
 from agreement.policy import Agreement
-from flows.reconcile import Known
+from flows.reconcile import Known, KnownPeople
 from transforms import gaming, lifecycle, promises, sla
 from transforms import handoffs as passing
 
@@ -32,7 +32,7 @@ class Clocks:
     status: DataFrame[HandoffStatus]
 
 
-def read_clocks(known: Known, agreement: Agreement, now: datetime) -> Clocks:
+def read_clocks(known: KnownPeople, agreement: Agreement, now: datetime) -> Clocks:
     """Read every clock as one agreement version does, as of `now` (UTC)."""
     rules, calendar = agreement.handoff, agreement.calendar
     mqls = lifecycle.mqls(known.stage_changes, known.crosswalk, agreement.definitions)
@@ -74,14 +74,7 @@ def clock_page(
     rules = agreement.gaming
     return ClockPage(
         sla.clock_figures(clocks.status, agreement.calendar.zone),
-        promises.promises(
-            clocks.handoffs,
-            clocks.status,
-            known.people,
-            agreement.marketing_promises,
-            agreement.calendar,
-            now,
-        ),
+        promises_of(known, agreement, now, clocks),
         gaming.questions(
             gaming.back_dated(clocks.status, known.activities, rules),
             gaming.owner_swaps(clocks.status, clocks.segments, rules),
@@ -90,4 +83,18 @@ def clock_page(
                 known.people, known.activities, known.crosswalk, rules, now
             ),
         ),
+    )
+
+
+def promises_of(
+    known: Known, agreement: Agreement, now: datetime, clocks: Clocks
+) -> DataFrame[Promises]:
+    """Hold marketing's promises against the clocks, as one agreement version does."""
+    return promises.promises(
+        clocks.handoffs,
+        clocks.status,
+        known.people,
+        agreement.marketing_promises,
+        agreement.calendar,
+        now,
     )

@@ -26,6 +26,7 @@ from flows.reconcile import Known
 from transforms import attribution, journeys
 from transforms.campaigns import campaign_costs, channel_results
 from transforms.horizons import horizons
+from transforms.removal import MARKOV, with_removal_effects
 from transforms.synergy import synergies
 from transforms.touches import touches as pick_touches
 from transforms.touches import with_account_ids
@@ -136,19 +137,15 @@ def credit_figures(
     policy = agreement.attribution
     spans = horizons(now, agreement.calendar)
     costs = campaign_costs(known.campaigns, known.rates, known.digits, known.company_currency)
+    ended = _ended_paths(known, agreement, credit)
+    channels = channel_results(
+        credit.credits, credit.all_paths, credit.deals, costs, policy.team_costs, digits, spans
+    )
+    if MARKOV in policy.shown:
+        channels = with_removal_effects(channels, ended, credit.deals, spans, policy.shared)
     return CreditFigures(
-        channels=channel_results(
-            credit.credits,
-            credit.all_paths,
-            credit.deals,
-            costs,
-            policy.team_costs,
-            digits,
-            spans,
-        ),
-        synergies=synergies(
-            _ended_paths(known, agreement, credit), credit.deals, spans, policy.synergy
-        ),
+        channels=channels,
+        synergies=synergies(ended, credit.deals, spans, policy.synergy),
         velocity=velocity(credit.paths, credit.deals, spans),
     )
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import closing, nullcontext
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -32,7 +33,15 @@ from flows import forget as forgetting
 from flows import provision, rewards, undo, writes
 from flows.blocks import settings_of
 from flows.night import Mode, night
-from flows.prefect_runner import Bar, artifact_key, as_flow, form_field, show_table
+from flows.prefect_runner import (
+    Bar,
+    artifact_key,
+    as_flow,
+    form_field,
+    named,
+    show_table,
+    when_free,
+)
 from flows.reading import reading_of
 from flows.review import CAPACITY, review_queue
 from flows.review_answers import answer_of, decide
@@ -84,7 +93,8 @@ class NightOptions(BaseModel):
     only: str = Field(
         default="",
         title="Write only",
-        description="SYSTEM/OBJECT or SYSTEM/OBJECT/RECORD, such as hubspot/contact/101",
+        description="Empty: everything. Else SYSTEM/OBJECT or SYSTEM/OBJECT/RECORD, such as "
+        "hubspot/contact/101",
     )
 
 
@@ -112,14 +122,16 @@ def nightly_sync(
     """Pull both CRMs, reconcile, measure, plan, and (mode apply) write the shared numbers back."""
     moment = options.as_of or runtime.flow_run.scheduled_start_time
     bar = Bar(artifact_key("nightly-progress", portal), _STAGES if mode == "apply" else 7)
-    with open_run(
+    opened = partial(
+        open_run,
         settings_of(portal),
         as_of=moment,
         is_scheduled=options.as_of is None,
         is_full=options.is_full,
         scope=Scope.parse(options.only) if options.only else None,
         reread_since=options.since,
-    ) as run:
+    )
+    with when_free(opened) as run:
         try:
             summary = night(run, mode, stage=bar.stage)
         except GuardStopped:
@@ -130,6 +142,7 @@ def nightly_sync(
         _emit("tandem.plan.waiting", run.run_id, portal, {"plan_id": summary["plan_id"]})
     else:
         _emit("tandem.night.done", run.run_id, portal, {"written": summary["written"]})
+        emit_told(summary)
     return summary
 
 
@@ -140,17 +153,27 @@ def _show_night(run: Run, summary: Mapping[str, Any], portal: str) -> None:
         markdown=f"```\n{show_night(summary)}\n```\nPlan `{summary['plan_id']}`",
         description="What the night read, matched, credited and wrote",
     )
-    show_table("nightly-bridge", portal, _rows(summary["bridge"], "class", "MQLs"))
-    show_table("nightly-rejects", portal, summary["rejects"])
     show_table(
-        "nightly-quarantine", portal, [vars_of(row) for row in run.store.refusals(run.run_id)]
+        "nightly-bridge",
+        portal,
+        _rows(summary["bridge"], "class", "MQLs"),
+        "Every new MQL is in exactly one class",
+    )
+    show_table(
+        "nightly-rejects", portal, summary["rejects"], "Records that no figure counts, and why"
+    )
+    show_table(
+        "nightly-quarantine",
+        portal,
+        [vars_of(row) for row in run.store.refusals(run.run_id)],
+        "Writes that a CRM refused, and why",
     )
     planned = [
         {"system": system, "object": kind, "records": count}
         for system, kinds in summary["planned"].items()
         for kind, count in kinds.items()
     ]
-    show_table("nightly-plan", portal, planned)
+    show_table("nightly-plan", portal, planned, "Records that the plan changes")
 
 
 def vars_of(row: Any) -> dict[str, Any]:
@@ -178,18 +201,20 @@ def _emit(event: str, run_id: str, portal: str, payload: Mapping[str, Any]) -> N
 # Between nights ----------------------------------------------------------------------------------
 
 
-@as_flow("handoff-watch", run_name="watch", timeout_seconds=240)
+@as_flow("handoff-watch", run_name=named("watch"), timeout_seconds=240)
 def handoff_watch(portal: Portal = "") -> dict[str, Any]:
     """Read what can change a clock, write it back, say what is due; then tell automations.
 
     A night that holds the lock does the same and more: then there is nothing to do here. Nor is
-    there in a run that comes so late that others have been due since.
+    there in a run that comes so late that others have been due since, nor before the first night.
     """
     due_at = runtime.flow_run.scheduled_start_time
     if due_at is not None and utc_now() - due_at > _OVERTAKEN:
         return {"skipped": f"was due {due_at:%Y-%m-%d %H:%M} UTC; a later one does it"}
     try:
         with open_run(settings_of(portal)) as run:
+            if run.store.last_applied_as_of() is None:
+                return {"skipped": "no night has run yet, so no clock is known"}
             result = watch(run)
     except Busy as error:
         return {"skipped": str(error)}
@@ -212,24 +237,28 @@ def emit_told(result: Mapping[str, Any]) -> None:
 
 @as_flow("approve-plan", run_name="approve-plan-{plan_id}")
 def approve_plan(
-    plan_id: Annotated[str, form_field("Plan", "Its id, from the night's summary")],
+    plan_id: Annotated[
+        str, form_field("Plan", "Its id: the last line of the artifact nightly-summary")
+    ],
     by: Annotated[str, form_field("Who approves", "Kept with what is written", min_length=2)],
-    canary: Annotated[
-        Decimal | None,
+    canary_percent: Annotated[
+        int,
         form_field(
-            "Canary share",
-            "Such as 0.05: write this share first, and the rest only when all of it arrived",
-            gt=0,
-            le=1,
+            "Canary, in percent",
+            "Such as 5: write this share of the records first, and the rest only when all of it"
+            " arrived. 0 writes everything at once",
+            ge=0,
+            le=100,
         ),
-    ] = None,
+    ] = 0,
     is_over_guards: Annotated[
         bool, form_field("Although a guard would stop it", "Look at the plan first")
     ] = False,
     portal: Portal = "",
 ) -> dict[str, Any]:
     """Write a stored plan; what moved since it was made is left out and planned anew at night."""
-    with open_run(settings_of(portal)) as run:
+    canary = Decimal(canary_percent) / 100 if canary_percent else None
+    with when_free(partial(open_run, settings_of(portal))) as run:
         run.summary["approved_by"] = by
         result = writes.apply_plan(run, plan_id, canary=canary, is_over_guards=is_over_guards)
     create_markdown_artifact(
@@ -259,9 +288,9 @@ def review(
         ),
     ] = [],  # noqa: B006 - Prefect takes a copy for its form
     side: Annotated[
-        Literal["hubspot", "salesforce"] | None,
+        Literal["neither", "hubspot", "salesforce"],
         form_field("Right side", "Of a conflict of values only: whose value is right"),
-    ] = None,
+    ] = "neither",
     by: Annotated[str, form_field("Who decides", "Kept with the decision; not for list")] = "",
     portal: Portal = "",
 ) -> dict[str, Any]:
@@ -273,15 +302,26 @@ def review(
     with closing(Store.open(settings.database_url)) as store:
         result: dict[str, Any] = {}
         if decision != "list":
-            answers = [answer_of(decision, each.split(), side) for each in what]
+            right = None if side == "neither" else side
+            answers = [answer_of(decision, each.split(), right) for each in what]
             result = decide(store, settings, answers, by)
         waiting = review_queue(store, reading_of(store, settings).agreement, limit=CAPACITY)
     if result:
         create_markdown_artifact(
             key=artifact_key("review-decided", portal), markdown=f"```\n{show_decided(result)}\n```"
         )
-    show_table("review-matches", portal, [_without(row, "fields") for row in waiting["matches"]])
-    show_table("review-conflicts", portal, waiting["conflicts"])
+    show_table(
+        "review-matches",
+        portal,
+        [_without(row, "fields") for row in waiting["matches"]],
+        "Pairs that may be one, the answer that is worth most first",
+    )
+    show_table(
+        "review-conflicts",
+        portal,
+        waiting["conflicts"],
+        "Fields that both sides changed, the answer that is worth most first",
+    )
     return {**result, **{name: waiting[name] for name in ("match_count", "conflict_count")}}
 
 
@@ -291,12 +331,14 @@ def _without(row: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 @as_flow("undo", run_name="undo-{run_id}")
 def undo_run(
-    run_id: Annotated[str, form_field("Run", "Such as 20261117-041500")],
+    run_id: Annotated[
+        str, form_field("Run", "Such as 20261117-041500, from `tandem status` or a night's summary")
+    ],
     is_applied: IsApplied = False,
     portal: Portal = "",
 ) -> dict[str, Any]:
     """Put back what a run overwrote; later edits by people are left alone and listed."""
-    with open_run(settings_of(portal)) as run:
+    with when_free(partial(open_run, settings_of(portal))) as run:
         result = undo.undo_run(run, run_id, is_applied=is_applied)
     create_markdown_artifact(
         key=artifact_key("undo", portal), markdown=f"```\n{show_undo(result)}\n```"
@@ -304,7 +346,7 @@ def undo_run(
     return result
 
 
-@as_flow("forget", run_name="forget")
+@as_flow("forget", run_name=named("forget"))
 def forget(
     person: Annotated[
         str,
@@ -322,7 +364,10 @@ def forget(
     """Erase a person from database, logs and reports; keep the sums."""
     url = settings_of(portal).database_url
     folders = forgetting.default_folders(str(make_url(url).database or ""))
-    with closing(Store.open(url)) as store, store.hold_lock() if is_applied else nullcontext():
+    with (
+        closing(Store.open(url)) as store,
+        when_free(store.hold_lock) if is_applied else nullcontext(),
+    ):
         result = forgetting.forget(store, person, folders, at=utc_now(), is_applied=is_applied)
     create_markdown_artifact(
         key=artifact_key("forget", portal), markdown=f"```\n{show_forget(result)}\n```"
@@ -330,7 +375,7 @@ def forget(
     return result
 
 
-@as_flow("provision", run_name="provision")
+@as_flow("provision", run_name=named("provision"))
 def provision_fields(is_applied: IsApplied = False, portal: Portal = "") -> dict[str, Any]:
     """Show, and when asked create, the fields that Tandem writes in both CRMs."""
     settings = settings_of(portal)
@@ -344,7 +389,7 @@ def provision_fields(is_applied: IsApplied = False, portal: Portal = "") -> dict
     return result
 
 
-@as_flow("rewards-close", run_name="rewards-close")
+@as_flow("rewards-close", run_name=named("rewards-close"))
 def rewards_close(portal: Portal = "") -> dict[str, Any]:
     """Propose the first open reward period, once a night has seen its end; people do the rest."""
     with closing(Store.open(settings_of(portal).database_url)) as store:

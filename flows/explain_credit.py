@@ -12,6 +12,7 @@ import pandas as pd
 
 from agreement.policy import Agreement
 from connectors.store import Store
+from transforms import normalise
 
 # Why an act is no touch, as a person reads it.
 _REASONS = {
@@ -31,7 +32,8 @@ def explain_credit(
     `path` has one row per deal and touch in the order of the path, with the shared model's credit
     and the weight under every model; `out` the acts of the people on these deals that are not on
     their path, and why; `deals` their dates and amounts; `lines` how won credit moved over time.
-    Amounts are minor units.
+    Amounts are minor units of `currency`, which is missing where Salesforce does not name the
+    company's.
     """
     shared = agreement.attribution.shared
     credits = store.measure("credit")
@@ -41,7 +43,7 @@ def explain_credit(
     if entity in {"person", "campaign"}:
         rows = rows[rows[f"{entity}_id"] == entity_id]
     touches = store.measure("touch")
-    path = _path(rows, of_deals, touches)
+    path = _path(rows, of_deals, touches, agreement.attribution.models)
     sums = path.groupby("team")["credit_minor"].sum()
     deals = store.measure("deal")
     deals = deals[deals["deal_id"].isin(wanted)].sort_values("deal_id")
@@ -49,6 +51,7 @@ def explain_credit(
         "model": shared,
         "models": list(agreement.attribution.models),
         "window_days": agreement.attribution.window_of(shared),
+        "currency": _currency(store),
         "by_team_minor": {str(team): int(total) for team, total in sums.items()},
         "path": [_path_row(row) for row in path.to_dict("records")],
         "deals": [_row(row, _DEAL_COLUMNS) for row in deals.to_dict("records")],
@@ -85,9 +88,21 @@ def _deals_about(store: Store, credits: pd.DataFrame, entity: str, entity_id: st
     return sorted(found)
 
 
-def _path(rows: pd.DataFrame, of_deals: pd.DataFrame, touches: pd.DataFrame) -> pd.DataFrame:
-    """Order credits by their path, each with the weights of all models."""
+def _currency(store: Store) -> str | None:
+    organization, types = (
+        store.mirror("salesforce", kind, list(normalise.FIELDS["salesforce", kind]))
+        for kind in ("organization", "currency_type")
+    )
+    return normalise.company_currency(types, organization)
+
+
+def _path(
+    rows: pd.DataFrame, of_deals: pd.DataFrame, touches: pd.DataFrame, models: Sequence[str]
+) -> pd.DataFrame:
+    """Order credits by their path, each with the weights of all models, in the order of these."""
     keys = ["deal_id", "touch_id"]
+    place = pd.Index(models).get_indexer(pd.Index(of_deals["model"]))
+    of_deals = of_deals.iloc[place.argsort(kind="stable")]
     weights = {
         key: dict(zip(group["model"], group["weight"], strict=True))
         for key, group in of_deals.fillna({"touch_id": ""}).groupby(keys)

@@ -10,9 +10,8 @@ from agreement.policy import Agreement, Identity
 from connectors.store import Store
 from flows.calc_match import shipped_model
 from flows.masking import masked
-from flows.review_records import read_records, side_by_side
+from flows.review_records import distinct_pairs, field_weights, read_records, side_by_side
 from transforms.identity.humans import match_tables
-from transforms.matching import weights
 from transforms.matching.changes import AS_IS, EQUAL, changes
 from transforms.matching.decide import APART
 
@@ -147,7 +146,8 @@ def _evidence(
         for entity, left, right in pairs
         if entity == "person" and left[0] != right[0]
     ]
-    levels, moves = _of_model(tables["person"], asked, policy) if asked else ({}, {})
+    levels = field_weights(tables["person"], asked, policy)
+    moves = _moves_of(tables["person"], asked, policy)
     return [
         {
             "id": pair_id(entity, left, right),
@@ -163,29 +163,17 @@ def _evidence(
     ]  # fmt: skip
 
 
-_Levels = dict[tuple[str, str], list[dict[str, Any]]]
-
-
-def _of_model(
+def _moves_of(
     people: pd.DataFrame, asked: Sequence[tuple[str, str]], policy: Identity
-) -> tuple[_Levels, dict[tuple[str, str], dict[str, Any]]]:
-    """Ask the shipped model about pairs: weights per field, and what would have changed them."""
-    model = shipped_model()
-    crms = match_tables(people, policy)
-    pairs = pd.DataFrame(asked, columns=["hubspot_id", "salesforce_id"], dtype="str")
-    pairs = pairs.drop_duplicates(ignore_index=True)
-    keys = ["hubspot_id", "salesforce_id"]
-    levels: _Levels = {}
-    for row in weights(*crms, pairs, model).to_dict("records"):
-        told = {name: row[name] for name in ("field", "level")}
-        levels.setdefault((row[keys[0]], row[keys[1]]), []).append(
-            told | {"weight": round(row["weight"], 2)}
-        )
-    moves = {
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """Ask the shipped model what would have changed pairs."""
+    if not asked:
+        return {}
+    found = changes(*match_tables(people, policy), distinct_pairs(asked), shipped_model())
+    return {
         (str(one), str(other)): _moves(rows)
-        for (one, other), rows in changes(*crms, pairs, model).groupby(keys)
+        for (one, other), rows in found.groupby(["hubspot_id", "salesforce_id"])
     }
-    return levels, moves
 
 
 def _moves(rows: pd.DataFrame) -> dict[str, Any]:

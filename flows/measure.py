@@ -116,7 +116,7 @@ def post_rewards(run: Run, measures: Measures) -> int:
 
 
 @dataclass(frozen=True)
-class _Read:
+class Replay:
     """What one agreement version makes of the records."""
 
     clocks: Clocks
@@ -132,35 +132,18 @@ class _Read:
 def compute(run: Reading, known: Known) -> Measures:
     """Do the pure part of measuring; nothing is saved."""
     agreement = run.agreement
-    known = replace(known, rates=with_frozen_rates(known.rates, frozen_terms(run.store)))
-    read = _read(run, known, agreement, kept_credit(run.store))
+    known = at_frozen_rates(run, known)
+    read = replay(run, known, agreement, kept_credit(run.store))
     credit = read.credit
-    digits = known.digits.get(known.company_currency, minor_digits(known.company_currency))
-    due = rewards_due(
-        run.store,
-        agreement,
-        read_participants(run.settings.tandem_participants),
-        Money(known.company_currency, digits, known.rates, known.digits),
-        run.as_of,
-        lambda version: (
-            (read if version.name == agreement.name else _read(run, known, version)).facts
-        ),
-    )
+    digits = company_digits(known)
+    due = rewards_by(run, known, read)
     earned = due.calculation
     return Measures(
         mqls=read.clocks.mqls,
         handoffs=read.clocks.handoffs,
         status=read.clocks.status,
         clock_page=clock_page(known, agreement, run.as_of, read.clocks, credit.deals),
-        bridge=bridge.bridge(
-            read.clocks.mqls,
-            read.clocks.handoffs,
-            known.crosswalk,
-            known.people,
-            known.reviews,
-            run.store.match_decisions(),
-            agreement.definitions,
-        ),
+        bridge=bridge_by(run, known, read.clocks),
         credit=credit,
         credit_figures=credit_figures(known, agreement, run.as_of, credit, digits),
         pools=earned.pools,
@@ -175,7 +158,48 @@ def compute(run: Reading, known: Known) -> Measures:
     )
 
 
-def _read(run: Reading, known: Known, agreement: Agreement, kept: Kept | None = None) -> _Read:
-    """Read clocks, touches, deals and credit as one agreement version does."""
+def at_frozen_rates(run: Reading, known: Known) -> Known:
+    """Put the rates that closed periods keep in the place of what the CRM says of them now."""
+    return replace(known, rates=with_frozen_rates(known.rates, frozen_terms(run.store)))
+
+
+def company_digits(known: Known) -> int:
+    """Give the minor digits of the company's currency."""
+    return known.digits.get(known.company_currency, minor_digits(known.company_currency))
+
+
+def replay(run: Reading, known: Known, agreement: Agreement, kept: Kept | None = None) -> Replay:
+    """Read clocks, touches, deals and credit as one agreement version does.
+
+    Without `kept` all credit is split anew.
+    """
     now = run.as_of
-    return _Read(read_clocks(known, agreement, now), read_credit(known, agreement, now, kept))
+    return Replay(read_clocks(known, agreement, now), read_credit(known, agreement, now, kept))
+
+
+def bridge_by(run: Reading, known: Known, clocks: Clocks) -> DataFrame[Bridge]:
+    """Put every MQL in its class, as the reading's agreement does."""
+    return bridge.bridge(
+        clocks.mqls,
+        clocks.handoffs,
+        known.crosswalk,
+        known.people,
+        known.reviews,
+        run.store.match_decisions(),
+        run.agreement.definitions,
+    )
+
+
+def rewards_by(run: Reading, known: Known, read: Replay) -> RewardsDue:
+    """Compute every period by the version that rules it; `read` is what the reading's own makes."""
+    agreement = run.agreement
+    return rewards_due(
+        run.store,
+        agreement,
+        read_participants(run.settings.tandem_participants),
+        Money(known.company_currency, company_digits(known), known.rates, known.digits),
+        run.as_of,
+        lambda version: (
+            (read if version.name == agreement.name else replay(run, known, version)).facts
+        ),
+    )

@@ -10,7 +10,7 @@ from flows.plan import plan_writes
 from flows.pull import pull
 from flows.reconcile import reconcile
 from flows.run import Run, enter_into_force
-from flows.say import say_alerts
+from flows.say import Said, say_alerts
 from flows.self_check import self_check
 from flows.summary import summarise
 
@@ -40,12 +40,12 @@ def night(run: Run, mode: Mode, stage: Stage = call) -> dict[str, Any]:
     measures = stage(measure, run, known)
     plan = stage(plan_writes, run, known, measures, shared)
     if mode == "plan":
-        return summarise(run, pulled, known, measures, plan, written={}, alerts_sent=0)
+        return summarise(run, pulled, known, measures, plan, written={}, said=Said())
     stage(guard, run, plan)
     written = stage(deliver, run, plan)
     if run.scope:
-        return summarise(run, pulled, known, measures, plan, written, alerts_sent=0)
+        return summarise(run, pulled, known, measures, plan, written, Said())
     stage(post_rewards, run, measures)
-    said = stage(say_alerts, run, known, measures).sent
+    said = stage(say_alerts, run, known, measures)
     checked = stage(self_check, run)
     return summarise(run, pulled, known, measures, plan, written, said, checked)

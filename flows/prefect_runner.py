@@ -1,11 +1,14 @@
 """How a job runs under Prefect: as a flow of tasks, with a bar, tables, and an end that speaks."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, ParamSpec, TypeVar, cast
 from uuid import uuid5
 
-from prefect import flow, task
+from prefect import flow, runtime, task
 from prefect.artifacts import (
     create_progress_artifact,
     create_table_artifact,
@@ -13,14 +16,19 @@ from prefect.artifacts import (
 )
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import FlowRun, State, TaskRun
+from prefect.context import FlowRunContext
 from prefect.events import emit_event
 from prefect.flows import Flow
 from prefect.tasks import Task
 from pydantic import Field
 
-from agreement.errors import TandemError, VendorUnavailable
+from agreement.errors import Busy, TandemError, VendorUnavailable
+
+log = logging.getLogger(__name__)
 
 _MOST_ROWS = 500
+# Times to wait for the lock before a run that a person started gives up.
+_PATIENCE = 6
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -41,11 +49,27 @@ class Halted(Exception):
         return f"{said}. Who acts: {self.error.who_acts} (exit code {self.error.exit_code})"
 
 
+def _let_lines_through() -> None:
+    """Let our loggers' lines reach the run's log, through the handler that Prefect keeps for such.
+
+    Its setting PREFECT_LOGGING_EXTRA_LOGGERS hangs the same handler on, but leaves their level as
+    it is, so that all but warnings would be dropped. Outside a run there is no log to reach.
+    """
+    if FlowRunContext.get() is None:
+        return
+    for name in ("flows", "connectors"):
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.INFO)
+        for handler in logging.getLogger("prefect.extra").handlers:
+            logger.addHandler(handler)  # one that hangs there already is not hung twice
+
+
 def _saying_who_acts(work: Callable[_P, _R]) -> Callable[_P, _R]:
     """Make a flow's expected errors name who has to act: its state is all that most people see."""
 
     @functools.wraps(work)
     def told(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        _let_lines_through()
         try:
             return work(*args, **kwargs)
         except TandemError as error:
@@ -91,12 +115,51 @@ def as_flow(
     return decorate
 
 
+def named(what: str) -> Callable[[], str]:
+    """Name a flow's runs by what they do, for which portal, and the minute they are for, in UTC."""
+
+    def name() -> str:
+        portal = runtime.flow_run.parameters.get("portal", "")
+        due_at = runtime.flow_run.scheduled_start_time
+        return "-".join(part for part in (what, portal, f"{due_at:%Y-%m-%dT%H:%M}") if part)
+
+    return name
+
+
 def form_field(title: str, help_text: str, **checks: Any) -> Any:
     """Label a flow's parameter on its form, and say what it is for.
 
     Prefect puts the parameter's own name over a Field's title, and drops its description.
     """
     return Field(json_schema_extra={"title": title, "description": help_text}, **checks)
+
+
+# Waiting for the lock ----------------------------------------------------------------------------
+
+
+@contextmanager
+def when_free(
+    block: Callable[[], AbstractContextManager[_R]], *, pause_seconds: float = 10
+) -> Iterator[_R]:
+    """Enter a block that takes the lock, and wait about a minute for whoever holds it.
+
+    A watch holds it for seconds: what a person started need not fail for that. A night may hold it
+    for longer than a person waits.
+
+    Raises:
+        Busy: it is held for longer.
+    """
+    with ExitStack() as stack:
+        for _ in range(_PATIENCE):
+            try:
+                entered = stack.enter_context(block())
+                break
+            except Busy as error:
+                log.info("waiting seconds=%.0f because=%s", pause_seconds, error)
+            time.sleep(pause_seconds)
+        else:
+            entered = stack.enter_context(block())
+        yield entered
 
 
 # Stages as tasks ---------------------------------------------------------------------------------
@@ -160,11 +223,15 @@ def artifact_key(name: str, portal: str) -> str:
 # What people see ----------------------------------------------------------------------------------
 
 
-def show_table(name: str, portal: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Show a table where its earlier versions show too; at most its first 500 rows."""
+def show_table(name: str, portal: str, rows: Sequence[Mapping[str, Any]], about: str = "") -> None:
+    """Show a table where its earlier versions show too; at most its first 500 rows.
+
+    `about` says what a row is, to somebody who sees nothing else of it.
+    """
     shown: list[dict[str, Any]] = [dict(row) for row in rows[:_MOST_ROWS]]
+    counted = f"{len(rows):,} rows" + (", the first shown" if len(rows) > len(shown) else "")
     create_table_artifact(
         key=artifact_key(name, portal),
         table=shown or [{"none": "nothing to show"}],
-        description=f"{len(rows):,} rows" + (", the first shown" if len(rows) > len(shown) else ""),
+        description=f"{counted}. {about}" if about else counted,
     )

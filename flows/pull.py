@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -75,9 +76,17 @@ def pull(run: Run, crm: Crm) -> dict[str, int]:
     crm.allow(allowance.daily_share, allowance.reserve)
     kinds = [kind for system, kind in kinds_to_pull(run.agreement) if system == crm.system]
     counts, full = _pull_kinds(run, crm, kinds, is_full=run.is_full)
+    keep_descriptions(run, crm, counts)
     for kind, rows in recount(run, crm, list(counts), full, _read_again).items():
         counts[kind] = max(rows, counts[kind])
     return counts
+
+
+def keep_descriptions(run: Run, crm: Crm, kinds: Iterable[str]) -> None:
+    """Keep what a CRM said of these objects for the looks between nights, which then do not ask."""
+    told = {kind: crm.told(kind, wanted_fields(run, crm.system, kind)) for kind in kinds}
+    said = {kind: content for kind, content in told.items() if content}
+    run.store.save_descriptions(crm.system, said, at=utc_now())
 
 
 def _allowance(run: Run, system: str) -> Allowance:
@@ -98,8 +107,10 @@ def _pull_kinds(
     """
     stop = Event()
     with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix=crm.system) as pool:
+        # Each in a copy of the caller's context: by it Prefect knows whose log a line belongs to.
         reads = {
-            kind: pool.submit(_read, run, crm, kind, is_full=is_full, stop=stop) for kind in kinds
+            kind: pool.submit(copy_context().run, _read, run, crm, kind, is_full=is_full, stop=stop)
+            for kind in kinds
         }
         try:
             return _save_in_order(run, crm, reads)

@@ -1,6 +1,6 @@
 """What working everything out needs: a live run, or the store alone with what a run has kept."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from typing import Protocol
 from agreement.errors import BadInput
 from agreement.policy import Agreement
 from connectors.settings import Settings, load_settings
-from connectors.store import Store
+from connectors.store import RunRow, Store
 from flows.run import agreement_in_force, with_kept_holidays
 
 # How far back a run that kept what the CRMs say of themselves may lie.
@@ -79,6 +79,18 @@ def open_reading(
         yield reading_of(store, settings, as_of=as_of, agreement=agreement)
 
 
+def record_links(store: Store) -> Mapping[str, str]:
+    """Give the beginnings of links to a person's records, by system, as the last run found them."""
+    kept = _last_with_facts(store)
+    facts = (kept.summary or {}).get("crm_facts") if kept else None
+    return dict((facts or {}).get("record_links", {}))
+
+
+def _last_with_facts(store: Store) -> RunRow | None:
+    runs = store.last_runs(_MOST_RUNS)
+    return next((row for row in runs if (row.summary or {}).get("crm_facts")), None)
+
+
 def reading_of(
     store: Store,
     settings: Settings,
@@ -91,9 +103,7 @@ def reading_of(
     Raises:
         BadInput: no run has read the CRMs yet.
     """
-    kept = next(
-        (row for row in store.last_runs(_MOST_RUNS) if (row.summary or {}).get("crm_facts")), None
-    )
+    kept = _last_with_facts(store)
     if kept is None or kept.summary is None:
         raise BadInput("no night has read the CRMs yet. Run tandem sync first")
     facts = kept.summary["crm_facts"]

@@ -1,7 +1,7 @@
 """Reconcile: from mirrored records to who is who."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -23,7 +23,7 @@ from agreement.frames import (
 )
 from connectors.clock import utc_now
 from flows.calc_match import shipped_model
-from flows.reading import Reading
+from flows.reading import Reading, record_links
 from flows.run import Run
 from transforms import identity, normalise
 
@@ -31,23 +31,35 @@ MirrorKey = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Known:
-    """What is known after reconciling: records in one vocabulary, and which of them are one."""
+class Records:
+    """People's records and what was done about them, in one vocabulary."""
 
     people: DataFrame[People]
     aliases: DataFrame[Aliases]
-    accounts: DataFrame[Accounts]
-    deal_records: DataFrame[DealRecords]
-    memberships: DataFrame[Memberships]
     activities: DataFrame[Activities]
     users: DataFrame[Users]
     absences: DataFrame[Absences]
     stage_changes: DataFrame[StageChanges]
+
+
+@dataclass(frozen=True)
+class KnownPeople(Records):
+    """What clocks are read from: records, and which of them are one person."""
+
+    crosswalk: DataFrame[Crosswalk]
+
+
+@dataclass(frozen=True)
+class Known(KnownPeople):
+    """What is known after reconciling: of people, of their companies, and of deals."""
+
+    accounts: DataFrame[Accounts]
+    deal_records: DataFrame[DealRecords]
+    memberships: DataFrame[Memberships]
     rates: DataFrame[Rates]
     digits: Mapping[str, int]
     company_currency: str
     campaigns: pd.DataFrame
-    crosswalk: DataFrame[Crosswalk]
     reviews: DataFrame[Reviews]
 
 
@@ -57,6 +69,10 @@ def reconcile(run: Run) -> Known:
     run.summary["crm_facts"] = {
         "integration_user": run.integration_user(),
         "currency": known.company_currency,
+        "record_links": {
+            "salesforce": run.salesforce.records_url,
+            "hubspot": record_links(run.store).get("hubspot") or run.hubspot.contacts_url,
+        },
     }
     run.store.save_crosswalk(run.run_id, known.crosswalk, at=utc_now())
     run.store.save_reviews(run.run_id, known.reviews, at=utc_now())
@@ -72,65 +88,70 @@ def normalise_mirrors(run: Reading) -> Known:
     clicks, scanners = ("hubspot", "email_event"), agreement.touch_filters.scanners
     mirrors[clicks] = normalise.with_scanners(mirrors[clicks], scanners)
     associations = normalise.associations(_associations(run), aliases)
+    stages = _histories(run, normalise.STAGE_FIELDS)
+    records = read_records(run, mirrors, aliases, associations, stages)
+    accounts = normalise.accounts(mirrors["hubspot", "company"], mirrors["salesforce", "account"])
+    currency_types = mirrors["salesforce", "currency_type"]
+    currency = _company_currency(run, currency_types, mirrors["salesforce", "organization"])
+    found = _who_is_who(run, mirrors, aliases, associations)
+    people = identity.with_accounts(
+        records.people, accounts, policy=agreement.identity, words=shipped_model().words
+    )
+    activities = normalise.with_marketing_acts(
+        records.activities, _histories(run, normalise.VISIT_FIELDS), mirrors, aliases
+    )
+    return Known(
+        **vars(replace(records, people=people, activities=activities)),
+        accounts=accounts,
+        deal_records=normalise.deal_records(
+            mirrors["hubspot", "deal"],
+            mirrors["salesforce", "opportunity"],
+            associations["deal", "company"],
+        ),
+        memberships=normalise.memberships(
+            mirrors["salesforce", "opportunity_contact_role"], associations["deal", "contact"]
+        ),
+        rates=normalise.rates(
+            currency_types, mirrors["salesforce", "dated_conversion_rate"], currency
+        ),
+        digits=normalise.currency_digits(currency_types),
+        company_currency=currency,
+        campaigns=mirrors["salesforce", "campaign"],
+        crosswalk=found.crosswalk,
+        reviews=found.reviews,
+    )
+
+
+def read_records(
+    run: Reading,
+    mirrors: normalise.Mirrors,
+    aliases: DataFrame[Aliases],
+    associations: Mapping[MirrorKey, pd.DataFrame],
+    stages: Mapping[MirrorKey, pd.DataFrame],
+) -> Records:
+    """Bring live mirrors of people and their activities into one vocabulary.
+
+    The night reads all of them, a watch those of the people concerned. `associations` are resolved
+    to survivors; `stages` are the histories that tell changes of stage.
+    """
+    agreement = run.agreement
     users = normalise.users(
         mirrors["salesforce", "user"],
         mirrors["hubspot", "owner"],
         agreement.automatic,
         run.integration_user(),
     )
-    people = normalise.people(mirrors, associations["contact", "company"], agreement.handoff)
-    accounts = normalise.accounts(mirrors["hubspot", "company"], mirrors["salesforce", "account"])
-    deal_records = normalise.deal_records(
-        mirrors["hubspot", "deal"],
-        mirrors["salesforce", "opportunity"],
-        associations["deal", "company"],
-    )
-    currency = _company_currency(
-        run, mirrors["salesforce", "currency_type"], mirrors["salesforce", "organization"]
-    )
-    found = _who_is_who(run, mirrors, aliases, associations)
-    people = identity.with_accounts(
-        people, accounts, policy=agreement.identity, words=shipped_model().words
-    )
-    return Known(
-        people=people,
+    return Records(
+        people=normalise.people(mirrors, associations["contact", "company"], agreement.handoff),
         aliases=aliases,
-        accounts=accounts,
-        deal_records=deal_records,
-        memberships=normalise.memberships(
-            mirrors["salesforce", "opportunity_contact_role"], associations["deal", "contact"]
-        ),
-        activities=normalise.with_marketing_acts(
-            normalise.activities(
-                mirrors,
-                associations,
-                users,
-                aliases,
-                agreement.automatic,
-                run.as_of,
-            ),
-            _histories(run, normalise.VISIT_FIELDS),
-            mirrors,
-            aliases,
+        activities=normalise.activities(
+            mirrors, associations, users, aliases, agreement.automatic, run.as_of
         ),
         users=users,
         absences=normalise.absences(mirrors["salesforce", "event"]),
         stage_changes=normalise.stage_changes(
-            _histories(run, normalise.STAGE_FIELDS),
-            mirrors,
-            aliases,
-            agreement.handoff.reject_reason_field,
+            stages, mirrors, aliases, agreement.handoff.reject_reason_field
         ),
-        rates=normalise.rates(
-            mirrors["salesforce", "currency_type"],
-            mirrors["salesforce", "dated_conversion_rate"],
-            currency,
-        ),
-        digits=normalise.currency_digits(mirrors["salesforce", "currency_type"]),
-        company_currency=currency,
-        campaigns=mirrors["salesforce", "campaign"],
-        crosswalk=found.crosswalk,
-        reviews=found.reviews,
     )
 
 

@@ -1,7 +1,6 @@
 """Review: the pairs and conflicts that wait for a person, the answer that is worth most first."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,7 +9,7 @@ from agreement.policy import Agreement
 from connectors.store import Store
 from flows.calc_match import shipped_model
 from flows.masking import masked_value
-from flows.review_records import read_records, side_by_side
+from flows.review_records import field_weights, read_records, side_by_side
 from transforms.identity.doubts import CONTRADICTS
 from transforms.matching import thresholds
 from transforms.review_queue import conflict_queue, match_queue
@@ -39,11 +38,12 @@ def review_queue(
     matches = _with_worth(reviews.set_index("review_id"), ranked[:limit])
     disputes = _with_worth(conflicts.set_index("conflict_id"), disputed[:limit])
     tables = read_records(store, agreement) if matches else {}
+    levels = _weights(matches, tables, agreement)
     return {
         "match_count": len(ranked),
         "conflict_count": len(disputed),
         "is_masked": is_masked,
-        "matches": [_match(row, tables, is_masked=is_masked) for row in matches],
+        "matches": [_match(row, tables, levels, is_masked=is_masked) for row in matches],
         "conflicts": [_conflict(row, is_masked=is_masked) for row in disputes],
     }
 
@@ -56,13 +56,32 @@ def _with_worth(rows: pd.DataFrame, ranked: pd.DataFrame) -> list[dict[Any, Any]
 _WORTH = ("uncertainty", "amount_minor", "handoff_count", "worth")
 
 
+_Weights = Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]
+
+
+def _weights(
+    rows: Sequence[Mapping[Any, Any]], tables: Mapping[str, pd.DataFrame], agreement: Agreement
+) -> _Weights:
+    """Weigh the fields of those that matching compares: people's records across the systems."""
+    asked = [
+        (row["left_id"], row["right_id"])
+        for row in rows
+        if row["entity"] == "person" and row["left_system"] != row["right_system"]
+    ]
+    return field_weights(tables["person"], asked, agreement.identity) if asked else {}
+
+
 def _match(
-    row: Mapping[Any, Any], tables: Mapping[str, pd.DataFrame], *, is_masked: bool
+    row: Mapping[Any, Any],
+    tables: Mapping[str, pd.DataFrame],
+    weights: _Weights,
+    *,
+    is_masked: bool,
 ) -> dict[str, Any]:
     left, right = (
         (row[f"{s}_system"], row[f"{s}_kind"], row[f"{s}_id"]) for s in ("left", "right")
     )
-    levels = json.loads(row["levels"])
+    levels = [told for told in weights.get((left[2], right[2]), []) if told["level"] != "missing"]
     return {
         "id": row["id"],
         "entity": row["entity"],

@@ -5,11 +5,14 @@ from typing import Any
 
 import pandas as pd
 
-from agreement.policy import Agreement
+from agreement.policy import Agreement, Identity
 from connectors.store import Store
+from flows.calc_match import shipped_model
 from flows.masking import masked_value
 from transforms import normalise
 from transforms.identity.companies import with_employers
+from transforms.identity.humans import match_tables
+from transforms.matching import weights
 
 # What is shown beside each compared field; the names on the left are those of the match weights.
 _COLUMNS: Mapping[str, Mapping[str, Sequence[str]]] = {
@@ -70,6 +73,30 @@ def read_records(store: Store, agreement: Agreement) -> dict[str, pd.DataFrame]:
     return {entity: table.set_index(_keys(table)) for entity, table in tables.items()}
 
 
+def distinct_pairs(asked: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """Put pairs of a HubSpot id and a Salesforce id in the table that matching is asked with."""
+    pairs = pd.DataFrame(asked, columns=["hubspot_id", "salesforce_id"], dtype="str")
+    return pairs.drop_duplicates(ignore_index=True)
+
+
+def field_weights(
+    people: pd.DataFrame, asked: Sequence[tuple[str, str]], policy: Identity
+) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """Give, for pairs of a HubSpot id and a Salesforce id, each field's level and weight in bits.
+
+    `people` are all the live records: how many hold a value is told by them. A pair of which a
+    record is gone has no fields.
+    """
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    if not asked:
+        return found
+    rows = weights(*match_tables(people, policy), distinct_pairs(asked), shipped_model())
+    for row in rows.to_dict("records"):
+        told = {"field": row["field"], "level": row["level"], "weight": round(row["weight"], 2)}
+        found.setdefault((row["hubspot_id"], row["salesforce_id"]), []).append(told)
+    return found
+
+
 def _keys(table: pd.DataFrame) -> pd.Index:
     return pd.Index(table["system"] + " " + table["kind"] + " " + table["record_id"])
 
@@ -86,51 +113,47 @@ def side_by_side(
     """List a pair's fields with both values, how they agree, and the weight in bits.
 
     Fields that were compared and have no value of their own (rivals, rarity) come last, without
-    values; a value that is missing is None. The order is the same for every pair of an entity.
+    values; a value that is missing is None. Where the model compares nothing (companies, deals, two
+    records of one system), the level says whether the values are the same. The order is the same
+    for every pair of an entity.
     """
-    told = {row["field"]: row for row in levels}
+    told = {row["field"]: dict(row) for row in levels}
     rows = []
     for field, columns in _COLUMNS[entity].items():
-        values = [
-            _value(tables[entity], place, columns, is_masked=is_masked and field not in _OPEN)
-            for place in (left, right)
-        ]
-        rows.append(_row(field, values, told.pop(field, None)))
-    return rows + [_row(field, [None, None], told[field]) for field in told]
+        texts = [_texts(tables[entity], place, columns) for place in (left, right)]
+        is_hidden = is_masked and field not in _OPEN
+        values = [_shown(told_of, is_masked=is_hidden) for told_of in texts]
+        level = {"level": _seen(*texts), "weight": None} | told.pop(field, {})
+        rows.append(_row(field, values, level))
+    return rows + [_row(field, [None, None], level) for field, level in told.items()]
 
 
-def _row(
-    field: str, values: Sequence[str | None], told: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    if told is None:
-        return {
-            "field": field, "left": values[0], "right": values[1],
-            "level": _seen(values), "weight": None,
-        }  # fmt: skip
+def _row(field: str, values: Sequence[str | None], told: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "field": field, "left": values[0], "right": values[1],
         "level": told["level"], "weight": told["weight"],
     }  # fmt: skip
 
 
-def _seen(values: Sequence[str | None]) -> str:
-    """Say how two values stand that no model compared."""
-    if None in values:
+def _seen(left: Sequence[str], right: Sequence[str]) -> str:
+    """Say how the values of a field stand that no model compared."""
+    if not left or not right:
         return "missing"
-    return "as shown"
+    sides = [[text.casefold() for text in side] for side in (left, right)]
+    return "equal" if sides[0] == sides[1] else "different"
 
 
-def _value(
-    table: pd.DataFrame, place: tuple[str, str, str], columns: Sequence[str], *, is_masked: bool
-) -> str | None:
+def _texts(table: pd.DataFrame, place: tuple[str, str, str], columns: Sequence[str]) -> list[str]:
     key = " ".join(place)
     if key not in table.index:
-        return None
-    texts = [
-        part
+        return []
+    return [
+        part.strip()
         for value in table.loc[key, list(columns)].dropna()
         for part in str(value).split(";")
         if part.strip()
     ]
-    shown = [masked_value(text.strip()) if is_masked else text.strip() for text in texts]
-    return ", ".join(shown) or None
+
+
+def _shown(texts: Sequence[str], *, is_masked: bool) -> str | None:
+    return ", ".join(masked_value(text) if is_masked else text for text in texts) or None

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 from pydantic import SecretStr
 
@@ -144,10 +144,18 @@ def with_kept_holidays(store: Store, agreement: Agreement) -> Agreement:
 
     So that an update of the holidays library cannot move history.
     """
-    days = store.agreement_holidays(agreement.name)
-    if not days:
-        year = agreement.effective.year
-        days = agreement.calendar.holidays.expand(range(year - _YEARS, year + _YEARS))
+    days = store.agreement_holidays(agreement.name) or own_holidays(agreement)
+    return with_plain_holidays(agreement, days)
+
+
+def own_holidays(agreement: Agreement) -> tuple[date, ...]:
+    """List an agreement's closed days as the installed holidays library has them."""
+    year = agreement.effective.year
+    return agreement.calendar.holidays.expand(range(year - _YEARS, year + _YEARS))
+
+
+def with_plain_holidays(agreement: Agreement, days: tuple[date, ...]) -> Agreement:
+    """Give the agreement with these closed days, under its own name and digest."""
     known = {"digest": agreement.digest, "name": agreement.name}
     calendar = agreement.calendar.model_copy(update={"holidays": Holidays(extra=days)})
     fixed = agreement.model_copy(update={"calendar": calendar})

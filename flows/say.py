@@ -4,14 +4,17 @@ import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from agreement.errors import BadInput, VendorUnavailable
 from agreement.frames import DataFrame, HandoffStatus, Users
 from connectors.alerts import TERMINAL
-from connectors.store import AlertRow, MessageRow
+from connectors.settings import Settings
+from connectors.store import AlertRow, MessageRow, Store
 from flows.measure import Measures
+from flows.reading import record_links
 from flows.reconcile import Known
-from flows.run import Run
+from flows.run import Run, Tell
 from transforms import alerts as deciding
 
 log = logging.getLogger(__name__)
@@ -25,6 +28,14 @@ class Said:
     waiting: int = 0
     alerts: list[AlertRow] = field(default_factory=list)
     channels_down: list[str] = field(default_factory=list)
+
+    @property
+    def told(self) -> list[dict[str, str]]:
+        """Give each alert that arrived by ids alone, for whoever acts on them by machine."""
+        return [
+            {"alert": row.alert_key, "about_id": row.about_id, "state": row.state}
+            for row in self.alerts
+        ]
 
 
 def say_alerts(run: Run, known: Known, measures: Measures) -> Said:
@@ -52,12 +63,20 @@ def say(run: Run, users: DataFrame[Users], status: DataFrame[HandoffStatus]) -> 
         agreement.alerts,
         agreement.handoff,
         agreement.calendar,
-        deciding.Links(run.settings.salesforce_instance_url or ""),
+        _links(run),
         run.as_of,
     )
     routes = [agreement.alerts.route_of(receiver) for receiver in made["receiver"]]
     store.store_messages(run.run_id, made, routes, places, at=run.as_of)
     return _send(run, _may_be_told(run, users))
+
+
+def _links(run: Run) -> deciding.Links:
+    """Give where people open records: as this run found it, else as the last night did."""
+    here = run.summary.get("crm_facts")
+    return deciding.Links(
+        **(here["record_links"] if isinstance(here, dict) else record_links(run.store))
+    )
 
 
 def _may_be_told(run: Run, users: DataFrame[Users]) -> Callable[[str], bool]:
@@ -93,20 +112,28 @@ def _send(run: Run, may_be_told: Callable[[str], bool]) -> Said:
 
 def _try(run: Run, message: MessageRow, said: Said) -> str:
     """Send one message; give why its channel is down, or nothing."""
-    addresses = run.settings.alert_addresses(message.route)
+    alerts, fault = send_message(run.store, run.settings, run.tell, message, run.as_of)
+    if not fault:
+        said.alerts += alerts
+        said.sent += 1
+    return fault
+
+
+def send_message(
+    store: Store, settings: Settings, tell: Tell, message: MessageRow, at: datetime
+) -> tuple[list[AlertRow], str]:
+    """Send one stored message and note it; give the alerts in it, and why its channel is down."""
+    addresses = settings.alert_addresses(message.route)
     try:
-        run.tell(message.route, message.message_key, message.text, addresses)
+        tell(message.route, message.message_key, message.text, addresses)
     except (VendorUnavailable, BadInput) as error:
         fault = error.what if isinstance(error, VendorUnavailable) else "it has no usable address"
         log.warning(
-            "message_waits route=%s message=%s reason=%s run_id=%s",
-            message.route, message.message_key, fault, run.run_id,
-        )  # fmt: skip
-        run.store.mark_message_failed(message.message_key, fault=fault)
-        return fault
-    said.alerts += run.store.mark_message_sent(message.message_key, at=run.as_of)
-    said.sent += 1
-    return ""
+            "message_waits route=%s message=%s reason=%s", message.route, message.message_key, fault
+        )
+        store.mark_message_failed(message.message_key, fault=fault)
+        return [], fault
+    return store.mark_message_sent(message.message_key, at=at), ""
 
 
 def _report_down(

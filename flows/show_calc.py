@@ -17,17 +17,18 @@ def show_credit(result: Mapping[str, Any]) -> str:
                 for model, of in models.items()
             ],
         )
-    if isinstance(result.get("deals"), list):
-        return "\n\n".join(_deal(deal) for deal in result["deals"])
-    return _columns(("figure", "value"), [(name, str(value)) for name, value in result.items()])
+    if isinstance(result["deals"], list):
+        return "\n\n".join(_teams(deal["id"], deal) for deal in result["deals"])
+    name = f"{result['deals']:,} deals, {result['touches']:,} touches, {result['rows']:,} rows"
+    return _teams(name, result)
 
 
-def _deal(deal: Mapping[str, Any]) -> str:
+def _teams(name: str, credit: Mapping[str, Any]) -> str:
     rows = [
         (model, *(f"{of['teams'][team]:,}" for team in ("marketing", "sales", "unknown")))
-        for model, of in deal["models"].items()
+        for model, of in credit["models"].items()
     ]
-    head = f"{deal['id']}: {deal['amount_minor']:,} minor units of company currency"
+    head = f"{name}: {credit['amount_minor']:,} minor units of company currency"
     return f"{head}\n{_columns(('model', 'marketing', 'sales', 'unknown'), rows)}"
 
 

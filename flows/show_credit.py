@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from agreement.wording import money_text
+
 _MOST_TOUCHES = 40
 _MOST_DEALS = 10
 _MOST_OUT = 15
@@ -48,19 +50,39 @@ def _days(days: int | None) -> str:
 def show_credit_paths(credit: Mapping[str, Any] | None) -> list[str]:
     """Draw each deal's path downwards in time, then what is out, and how the credit moved.
 
-    `o` is a touch, `|` an anchor, `*` the end, `=` a line without a touch. Amounts are minor units
-    of company currency.
+    `o` is a touch, `|` an anchor, `*` the end, `=` a line without a touch. Amounts are of company
+    currency, in its minor units where nobody says which it is.
     """
     if not credit or not (credit["path"] or credit["out"]):
         return []
-    sums = ", ".join(f"{team} {minor:,}" for team, minor in credit["by_team_minor"].items())
-    lines = ["", f"Credit by {credit['model']} (minor units of company currency): {sums or 'none'}"]
+    currency = credit["currency"]
+    lines = ["", f"Credit by {credit['model']}: {_sums(credit) or 'none'}"]
     shown = [deal for deal in credit["deals"] if _of(credit["path"], deal["deal_id"])]
     for deal in shown[:_MOST_DEALS]:
         lines += _deal(credit, deal)
     if len(shown) > _MOST_DEALS:
         lines.append(f"  ... and {len(shown) - _MOST_DEALS:,} more deals; see --json")
-    return [*lines, *_out(credit["out"]), *_moved(credit["lines"])]
+    return [*lines, *_out(credit["out"]), *_moved(credit["lines"], currency)]
+
+
+def _sums(credit: Mapping[str, Any]) -> str:
+    """Add up by state, as the fields do, and by team."""
+    state_of = {deal["deal_id"]: deal["state"] for deal in credit["deals"]}
+    sums: dict[str, dict[str, int]] = {}
+    for row in credit["path"]:
+        by_team = sums.setdefault(state_of[row["deal_id"]], {})
+        by_team[row["team"]] = by_team.get(row["team"], 0) + row["credit_minor"]
+    return "; ".join(
+        f"{state} "
+        + ", ".join(
+            f"{team} {_money(by_team[team], credit['currency'])}" for team in sorted(by_team)
+        )
+        for state, by_team in sorted(sums.items(), reverse=True)
+    )
+
+
+def _money(minor: int, currency: str | None) -> str:
+    return money_text(minor, currency) if currency else f"{minor:,} minor units"
 
 
 def _of(rows: Sequence[Mapping[str, Any]], deal_id: str) -> list[Mapping[str, Any]]:
@@ -68,14 +90,15 @@ def _of(rows: Sequence[Mapping[str, Any]], deal_id: str) -> list[Mapping[str, An
 
 
 def _deal(credit: Mapping[str, Any], deal: Mapping[str, Any]) -> list[str]:
-    window = credit["window_days"]
+    window, currency = credit["window_days"], credit["currency"]
     lines = [
         "",
-        f"  {deal['deal_id']} ({deal['record_id']}, {deal['state']}): {deal['company_minor']:,}, "
+        f"  {deal['deal_id']} ({deal['record_id']}, {deal['state']}):"
+        f" {_money(deal['company_minor'], currency)}, "
         + (f"touches of the last {window} days" if window else "touches of any age"),
     ]
     rows = _of(credit["path"], deal["deal_id"])
-    drawn = [(row["touched_at"] or "9", 1, _touch(row)) for row in rows[:_MOST_TOUCHES]]
+    drawn = [(row["touched_at"] or "9", 1, _touch(row, currency)) for row in rows[:_MOST_TOUCHES]]
     drawn += [
         (deal[column], 2, f"  | {_time(deal[column])}  {name}")
         for column, name in _ANCHORS
@@ -90,13 +113,14 @@ def _deal(credit: Mapping[str, Any], deal: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _touch(row: Mapping[str, Any]) -> str:
+def _touch(row: Mapping[str, Any], currency: str | None) -> str:
+    money = _money(row["credit_minor"], currency)
     if not row["touch_id"]:
-        return f"  = {row['channel']:<32}{row['team']:<10}{row['credit_minor']:>14,}"
+        return f"  = {row['channel']:<32}{row['team']:<10}{money:>18}"
     weights = "  ".join(f"{model} {share:6.1%}" for model, share in row["weights"].items())
     return (
         f"  o {_time(row['touched_at'])}  {row['channel']:<14}{row['team']:<10}"
-        f"{row['credit_minor']:>14,}  {weights}  {row['touch_id']}"
+        f"{money:>18}  {weights}  {row['touch_id']}"
     )
 
 
@@ -118,7 +142,7 @@ def _out(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def _moved(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _moved(rows: Sequence[Mapping[str, Any]], currency: str | None) -> list[str]:
     """Show the lines after a deal's first credit: what changed it, and what they refer to."""
     later = [row for row in rows if row["reference"]]
     if not later:
@@ -127,8 +151,10 @@ def _moved(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         "",
         "  Changed since it was won",
         *(
-            f"    {row['deal_id']} {row['team']} {row['channel']} {row['credit_minor']:+,} by run"
-            f" {row['run_id']}: {row['reason'].replace('_', ' ')}, after run {row['reference']}"
+            f"    {row['deal_id']} {row['team']} {row['channel']}"
+            f" {'+' if row['credit_minor'] > 0 else ''}{_money(row['credit_minor'], currency)}"
+            f" by run {row['run_id']}: {row['reason'].replace('_', ' ')},"
+            f" after run {row['reference']}"
             for row in later[:_MOST_OUT]
         ),
     ]

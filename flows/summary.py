@@ -13,6 +13,7 @@ from flows.measure import Measures
 from flows.plan import Plan
 from flows.reconcile import Known
 from flows.run import Run
+from flows.say import Said
 from transforms.funnel import funnel_summary
 from transforms.sla import sla_figures
 
@@ -28,13 +29,14 @@ def summarise(
     measures: Measures,
     plan: Plan,
     written: Counts,
-    alerts_sent: int,
+    said: Said,
     checked: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Give the night's figures as one object: counts, and amounts in company minor units.
 
     `planned` counts records; `written` counts records that the CRM confirmed. Booked and credited
-    are over won deals, unknown counted in, and are equal.
+    are over won deals, unknown counted in, and are equal. `told` lists by ids the alerts that
+    arrived; it is not kept with the run.
     """
     won = measures.deals[measures.deals["state"] == "won"]
     credited = measures.shared_credits.merge(won[["deal_id"]], on="deal_id")
@@ -75,12 +77,13 @@ def summarise(
         "written": {system: dict(counts) for system, counts in written.items()},
         "refused": run.store.refused(run.run_id),
         **left_out(plan),
-        "alerts_sent": alerts_sent,
+        "alerts_sent": said.sent,
         "self_check": dict(checked),
         "api_calls": {crm.system: crm.calls for crm in run.crms},
     }
     run.summary.update(summary)
-    return summary
+    # Whom it is about is in the alerts themselves, which an erasure reaches.
+    return {**summary, "told": said.told}
 
 
 def _credit_figures(measures: Measures) -> dict[str, Any]:

@@ -60,17 +60,46 @@ def test_every_target_in_the_readme_is_in_the_makefile():
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
-def test_every_deployment_calls_a_flow_that_takes_its_parameters():
-    pytest.importorskip("prefect")
-    from flows import deployments
+@pytest.fixture
+def deployments():
+    return pytest.importorskip("flows.deployments")
 
-    for entry in yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]:
+
+def deployed(file: str) -> list[dict]:
+    return yaml.safe_load((ROOT / file).read_text(encoding="utf-8"))["deployments"]
+
+
+@pytest.mark.parametrize("file", ["prefect.yaml", "deploy/portal.yaml"])
+def test_every_deployment_calls_a_flow_that_takes_its_parameters(deployments, file):
+    for entry in deployed(file):
         path, name = entry["entrypoint"].split(":")
         assert (ROOT / path).exists()
         parameters = inspect.signature(getattr(deployments, name).fn).parameters
-        assert set(entry.get("parameters", {})) <= set(parameters)
+        schedules = entry.get("schedules", ())
+        for given in (entry, *schedules):
+            assert set(given.get("parameters", {})) <= set(parameters)
         assert entry["description"]
-        assert all(schedule["slug"] for schedule in entry.get("schedules", ()))
+        assert all(schedule["slug"] for schedule in schedules)
+
+
+def test_what_runs_by_itself_runs_by_itself_for_a_further_portal_too():
+    scheduled = {
+        file: {entry["entrypoint"] for entry in deployed(file) if "schedules" in entry}
+        for file in ("prefect.yaml", "deploy/portal.yaml")
+    }
+    assert scheduled["prefect.yaml"] == scheduled["deploy/portal.yaml"]
+
+
+@pytest.mark.parametrize("entry", deployed("prefect.yaml"), ids=lambda entry: entry["name"])
+def test_every_form_explains_each_of_its_fields(deployments, entry):
+    flow = getattr(deployments, entry["entrypoint"].split(":")[1])
+    shown = flow.parameters.model_dump()
+    groups = [shown, *shown.get("definitions", {}).values()]
+    fields = {
+        name: field for group in groups for name, field in group.get("properties", {}).items()
+    }
+    assert set(shown["properties"]) == set(inspect.signature(flow.fn).parameters)
+    assert not [name for name, field in fields.items() if not field.get("description")]
 
 
 @pytest.fixture(scope="module")

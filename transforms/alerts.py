@@ -282,7 +282,7 @@ def _link_texts(rows: pd.DataFrame, links: Links) -> pd.Series:
     none = pd.Series("", index=rows.index, dtype="str")
     salesforce = " " + links.salesforce + rows["record_id"] if links.salesforce else none
     hubspot = " " + links.hubspot + rows["contact_id"] if links.hubspot else none
-    return salesforce.where(rows["record_id"].notna(), hubspot)
+    return salesforce.fillna("") + hubspot.fillna("")
 
 
 def _local(instants: pd.Series, zone: str) -> pd.Series:

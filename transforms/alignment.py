@@ -4,8 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+import pandas as pd
+
 from agreement.assessment import LEAST_TOTAL, Stage, stage_of
-from agreement.policy import AlignmentRules
+from agreement.frames import Bridge, DataFrame, HandoffStatus, Promises
+from agreement.periods import period_days
+from agreement.policy import AlignmentRules, Calendar
+from transforms.bridge import MISSING
+from transforms.handoffs import REJECTED
+from transforms.horizons import Horizon
 
 _ORDER: tuple[Stage, ...] = tuple(LEAST_TOTAL)
 
@@ -14,13 +21,14 @@ _ORDER: tuple[Stage, ...] = tuple(LEAST_TOTAL)
 class Evidence:
     """What was measured, as shares from 0 to 1; None where there was nothing to measure.
 
-    `found_share`: MQLs that are accounted for (all classes of the bridge but missing).
-    `clocks_share`: sales' handoffs within limit. `promises_share`: marketing's promises kept.
-    `reasons_share`: rejections with a reason. `same_share`: written fields that both CRMs still
-    hold. `is_tied_out`: booked equals credited. `shared_periods`: periods with a pool for both.
+    `is_in_force`: the agreement holds by its date, and the last night went by it. `found_share`:
+    MQLs that are accounted for (all classes of the bridge but missing). `clocks_share`: sales'
+    handoffs within limit. `promises_share`: marketing's promises kept. `reasons_share`: rejections
+    with a reason. `same_share`: written fields that both CRMs still hold. `is_tied_out`: booked
+    equals credited. `shared_periods`: periods closed with one pool for both.
     """
 
-    is_signed: bool
+    is_in_force: bool
     found_share: Fraction | None
     clocks_share: Fraction | None
     promises_share: Fraction | None
@@ -61,6 +69,55 @@ class Alignment:
     next_step: str
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a night and the ledger say at one moment, as `Evidence` has it."""
+
+    is_in_force: bool
+    same_share: Fraction | None
+    is_tied_out: bool
+    shared_periods: int
+
+
+def evidence(
+    bridge: DataFrame[Bridge],
+    status: DataFrame[HandoffStatus],
+    promises: DataFrame[Promises],
+    kept: Kept,
+    span: Horizon,
+    calendar: Calendar,
+) -> Evidence:
+    """Measure a span of days: MQLs by their stamp, clocks by their start, answers by theirs.
+
+    Every clock that started counts, also one that still waits; relieved handoffs have none.
+    Promises are those of the periods that begin in the span.
+    """
+    zone = calendar.zone
+    mqls = bridge.loc[span.holds_moments(bridge["mql_at"], zone), "bridge_class"]
+    started = status[span.holds_moments(status["started_at"], zone) & status["relief"].isna()]
+    is_rejected = status["answer"] == REJECTED
+    rejected = status[is_rejected & span.holds_moments(status["answered_at"], zone)]
+    begun = {
+        str(period): span.first <= period_days(str(period), calendar)[0] <= span.last
+        for period in promises["period"].unique()
+    }
+    judged = promises.loc[promises["period"].map(begun).astype(bool), "is_kept"].dropna()
+    return Evidence(
+        is_in_force=kept.is_in_force,
+        found_share=_share(mqls != MISSING),
+        clocks_share=_share(started["status"] == "on_time"),
+        promises_share=_share(judged),
+        reasons_share=_share(rejected["answer_reason"].notna()),
+        same_share=kept.same_share,
+        is_tied_out=kept.is_tied_out,
+        shared_periods=kept.shared_periods,
+    )
+
+
+def _share(is_good: pd.Series) -> Fraction | None:
+    return Fraction(int(is_good.sum()), len(is_good)) if len(is_good) else None
+
+
 def alignment(totals: Mapping[str, int], evidence: Evidence, rules: AlignmentRules) -> Alignment:
     """Set what both teams think beside what was measured; advisory only.
 
@@ -78,8 +135,9 @@ def alignment(totals: Mapping[str, int], evidence: Evidence, rules: AlignmentRul
 def _checks(evidence: Evidence, rules: AlignmentRules) -> tuple[Check, ...]:
     whole = Fraction(1)
     return (
-        Check("defined", "agreement signed and in force", Fraction(evidence.is_signed), whole,
-              "Have marketing and sales sign the agreement"),
+        Check("defined", "agreement in force, and the night went by it",
+              Fraction(evidence.is_in_force), whole,
+              "Agree on one version, name it in TANDEM_AGREEMENT, and run the night by it"),
         Check("defined", "MQLs accounted for", evidence.found_share, Fraction(rules.found),
               "Work through the missing MQLs of tandem bridge, by cause"),
         Check("aligned", "handoffs within their limit", evidence.clocks_share,

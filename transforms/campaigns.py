@@ -104,17 +104,18 @@ def _results(rows: pd.DataFrame, horizon: Horizon, dimension: str, cost: pd.Seri
     )
     frame = frame.fillna(0).astype("int64").reset_index(names=["model", "name"])
     frame["cost_minor"] = lookup(frame["name"], cost)
-    return frame.assign(horizon=horizon.name, dimension=dimension, cost_per_won_ppm=_per_won(frame))
+    return with_cost_per_won(frame.assign(horizon=horizon.name, dimension=dimension))
 
 
-def _per_won(frame: pd.DataFrame) -> pd.Series:
-    """Give cost per million units of won credit, rounded down; missing where nothing was won."""
+def with_cost_per_won(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add cost per million units of won credit, rounded down; missing where nothing was won."""
     is_known = frame["cost_minor"].notna() & (frame["won_minor"] > 0)
     known = frame[is_known]
     costs, won = known["cost_minor"].tolist(), known["won_minor"].tolist()
     # Python's whole numbers: a cost in minor units times a million may not fit in 64 bits.
     shares = [cost * _PPM // minor for cost, minor in zip(costs, won, strict=True)]
-    return pd.Series(shares, index=known.index, dtype="Int64").reindex(frame.index)
+    per_won = pd.Series(shares, index=known.index, dtype="Int64").reindex(frame.index)
+    return frame.assign(cost_per_won_ppm=per_won)
 
 
 def _costs(

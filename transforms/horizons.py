@@ -25,6 +25,10 @@ class Horizon:
         inside = (days >= self.first.isoformat()) & (days <= self.last.isoformat())
         return inside.fillna(value=False).astype(bool)
 
+    def holds_moments(self, moments: pd.Series, zone: str) -> pd.Series:
+        """Tell which instants (UTC) are inside, by the days of a zone; a missing one is not."""
+        return self.holds(moments.dt.tz_convert(zone).dt.strftime("%Y-%m-%d").astype("str"))
+
     def overlap_days(self, starts: pd.Series, ends: pd.Series) -> pd.Series:
         """Count the days that spans of days (dates, both ends inside) share with it."""
         begin = starts.clip(lower=pd.Timestamp(self.first))
@@ -46,6 +50,15 @@ def horizons(now: datetime, calendar: Calendar) -> tuple[Horizon, Horizon]:
     return (
         Horizon("quarter", begin, end, (quarters[-1],)),
         Horizon("year", first, end, tuple(quarters)),
+    )
+
+
+def quarters(horizon: Horizon, calendar: Calendar) -> tuple[Horizon, ...]:
+    """Give each fiscal quarter of a horizon as one of its own, in order, named after itself."""
+    quarterly = calendar.model_copy(update={"period": "quarter"})
+    return tuple(
+        Horizon(quarter, *period_days(quarter, quarterly), (quarter,))
+        for quarter in horizon.quarters
     )
 
 

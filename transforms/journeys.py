@@ -1,6 +1,6 @@
 """Journeys: the deals, who is on them, and which touch belongs to which deal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -31,6 +31,7 @@ Whole = NDArray[np.int64]
 
 _BY_SALESFORCE = ("salesforce", "opportunity")
 _INT64_MAX = int(np.iinfo(np.int64).max)
+_TOUCHES_AT_ONCE = 1 << 19
 
 
 def entity_ids(crosswalk: pd.DataFrame, entity: str, keys: pd.DataFrame) -> pd.Series:
@@ -365,10 +366,22 @@ def path_order(deal: pd.Series, at: pd.Series, touch_id: pd.Series, *further: pd
     deals, instants = deal.to_numpy(dtype=np.int64), at.astype("int64").to_numpy()
     order = np.lexsort((instants, deals))
     order = _settle_ties(order, deals, instants, (touch_id, *further))
-    ids = pd.factorize(touch_id.iloc[order])[0]
-    keys = pd.DataFrame({"deal": deals[order], "touch": ids})
-    kept: Whole = order[~keys.duplicated().to_numpy()]
-    return kept
+    kept = [order[:0]]
+    for rows in _by_whole_deals(deals[order]):
+        ids = pd.factorize(touch_id.iloc[order[rows]])[0]
+        keys = pd.DataFrame({"deal": deals[order[rows]], "touch": ids})
+        kept.append(order[rows][~keys.duplicated().to_numpy()])
+    return np.concatenate(kept)
+
+
+def _by_whole_deals(deals: Whole) -> Iterator[slice]:
+    """Cut sorted deals into pieces, since looking for repeats takes memory for every id at hand."""
+    start = 0
+    while start < len(deals):
+        last = deals[min(start + _TOUCHES_AT_ONCE, len(deals)) - 1]
+        end = int(np.searchsorted(deals, last, side="right"))
+        yield slice(start, end)
+        start = end
 
 
 def _settle_ties(order: Whole, deals: Whole, instants: Whole, texts: Sequence[pd.Series]) -> Whole:

@@ -11,7 +11,16 @@ from typing import Any, Self
 from pydantic import SecretStr
 
 from agreement.errors import NotGranted, VendorRejected
-from agreement.records import Batch, Change, FieldInfo, Outcome, Record, Window, field_of
+from agreement.records import (
+    Batch,
+    Change,
+    FieldInfo,
+    IsKnown,
+    Outcome,
+    Record,
+    Window,
+    field_of,
+)
 from connectors.hubspot import special
 from connectors.hubspot.answers import SYSTEM
 from connectors.hubspot.client import Client
@@ -46,13 +55,18 @@ def unpaced() -> dict[str, Pacer]:
     return {"all": Pacer(None, _REQUEST_SECONDS), "search": Pacer(None, _SEARCH_SECONDS)}
 
 
+# Where people open a portal that does not tell.
+_UI_DOMAIN = "app.hubspot.com"
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The portal: its time zone (daily limits start again at its midnight) and its currencies."""
+    """The portal: its time zone (daily limits start again at its midnight), currencies, address."""
 
     portal_id: str
     time_zone: str
     currency: str
+    ui_domain: str
     other_currencies: tuple[str, ...] = field(default=())
 
 
@@ -120,14 +134,24 @@ class HubSpot:
         self._client.close()
 
     def account(self) -> Account:
-        """Ask for the portal's id, time zone and currencies."""
+        """Ask for the portal's id, time zone, currencies and where people open it."""
         told = self._client.get(self._paths.of("account"), what="account")
         return Account(
             str(told["portalId"]),
             told.get("timeZone") or "UTC",
             told.get("companyCurrency") or "",
+            told.get("uiDomain") or _UI_DOMAIN,
             tuple(told.get("additionalCurrencies") or ()),
         )
+
+    @property
+    def contacts_url(self) -> str:
+        """Give the beginning of a link to a contact, its id comes behind; empty when untold."""
+        try:
+            account = self.account()
+        except (NotGranted, VendorRejected):
+            return ""
+        return f"https://{account.ui_domain}/contacts/{account.portal_id}/record/0-1/"
 
     def is_granted(self, scope: str) -> bool | None:
         """Tell whether the token has one of `scopes.SCOPES`; None where HubSpot does not tell."""
@@ -194,12 +218,15 @@ class HubSpot:
         history_fields: Sequence[str] = (),
         associated: Sequence[str] = (),
         after: str = "",
+        is_known: IsKnown | None = None,
     ) -> Iterator[Batch]:
         """Yield what changed in the window, in batches; everything when it has no start.
 
         Merged records come with the one that took them over, archived ones by `archived` only. A
         whole load brings records changed after its end too: the next window reads them again.
-        `after` is the `resume` of the last batch of a pull that was stopped.
+        `after` is the `resume` of the last batch of a pull that was stopped. Changed records that
+        `is_known` says of are left out where histories are wanted: each would be read once more.
+        Then every page of the search is a batch, so that a caller may stop after any.
 
         Raises:
             NotGranted: the token lacks the scope for this kind, or the portal the feature.
@@ -211,7 +238,7 @@ class HubSpot:
         wanted = Wanted(kind, reader, known(history_fields, described), associated)
         if window.since is None:
             return self._objects.everything(wanted, after)
-        return self._objects.changed(wanted, window, after)
+        return self._objects.changed(wanted, window, after, is_known)
 
     def archived(self, kind: str) -> Iterator[Batch] | None:
         """Yield every archived record; None for a kind that has no list of such.

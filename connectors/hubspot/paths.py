@@ -22,6 +22,7 @@ RELEASES: Mapping[str, str] = MappingProxyType(
         "meeting": "v3",
         "email": "v3",
         "task": "v3",
+        "communication": "v3",
         "association": "v4",
         "property": "v3",
         "owner": "v3",
@@ -106,6 +107,7 @@ OBJECTS: Mapping[str, ObjectType] = MappingProxyType(
         "meeting": ObjectType("meetings"),
         "email": ObjectType("emails"),
         "task": ObjectType("tasks"),
+        "communication": ObjectType("communications"),
     }
 )
 

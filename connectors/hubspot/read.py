@@ -3,13 +3,21 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any
 from urllib.parse import quote
 
 from agreement.errors import NotGranted, VendorRejected, VendorUnavailable
-from agreement.records import Association, Batch, HistoryEntry, RawRecord, Record, Window
+from agreement.records import (
+    Association,
+    Batch,
+    HistoryEntry,
+    IsKnown,
+    RawRecord,
+    Record,
+    Window,
+)
 from connectors.hubspot.answers import SYSTEM, context_ids, reason
 from connectors.hubspot.client import Client, Json
 from connectors.hubspot.pages import chunked, next_after, turn
@@ -27,6 +35,7 @@ _LONGEST_QUERY = 7_000
 
 # A search for epoch 0 fails with 500.
 _EARLIEST_MS = 1
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,9 @@ class Objects:
         listed = self._listed(wanted.kind, wanted.page, asked, after)
         return self._batches(wanted, _grouped(listed))
 
-    def changed(self, wanted: Wanted, window: Window, after: str = "") -> Iterator[Batch]:
+    def changed(
+        self, wanted: Wanted, window: Window, after: str = "", is_known: IsKnown | None = None
+    ) -> Iterator[Batch]:
         """Yield the records whose stamp lies in the window, by ascending record id.
 
         Pages by id, never by offset: rows that change while we read would slip between offset
@@ -84,9 +95,14 @@ class Objects:
         if not wanted.history_fields:
             found = self._found(wanted.kind, window, [*wanted.reader.fields, stamp], after)
             return self._batches(wanted, _grouped(found))
-        # Histories need a second request for each record anyway; then all values come from it.
-        found = self._found(wanted.kind, window, [stamp], after)
-        return self._batches(wanted, self._filled(wanted, _grouped(found)))
+        # Histories need a second request for each record anyway; then all values come from it,
+        # and the search brings them only to tell which records need one.
+        if is_known is None:
+            pages = _grouped(self._found(wanted.kind, window, [stamp], after))
+        else:
+            found = self._found(wanted.kind, window, [*wanted.reader.fields, stamp], after)
+            pages = (_unknown(page, wanted.reader, is_known) for page in found)
+        return self._batches(wanted, self._filled(wanted, pages))
 
     def archived(self, kind: str) -> Iterator[Batch]:
         """Yield every record in the recycling bin, which keeps 90 days.
@@ -269,6 +285,11 @@ def _grouped(pages: Iterable[_Page]) -> Iterator[_Page]:
         yield _Page(rows, resume)
 
 
+def _unknown(page: _Page, reader: Reader, is_known: IsKnown) -> _Page:
+    """Leave out the rows whose state is known; the others are used up but for their ids."""
+    return _Page([raw for raw in page.rows if not is_known(reader.record(raw))], page.resume)
+
+
 def _search(stamp: str, window: Window, last: int, fields: Sequence[str]) -> Json:
     since = _EARLIEST_MS if window.since is None else max(_EARLIEST_MS, _milliseconds(window.since))
     inside = {
@@ -287,7 +308,7 @@ def _search(stamp: str, window: Window, last: int, fields: Sequence[str]) -> Jso
 
 
 def _milliseconds(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 def _is_inside(raw: RawRecord, stamp: str, window: Window) -> bool:
@@ -295,7 +316,7 @@ def _is_inside(raw: RawRecord, stamp: str, window: Window) -> bool:
     changed = instant(raw["properties"].get(stamp) or raw.get("updatedAt"))
     if changed is None:
         return True
-    since = window.since or datetime.fromtimestamp(0, UTC)
+    since = window.since or _EPOCH
     return _milliseconds(since) <= _milliseconds(changed) and changed <= window.until
 
 

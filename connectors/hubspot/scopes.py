@@ -28,7 +28,7 @@ class Scope:
 
 
 SCOPES: tuple[Scope, ...] = (
-    Scope("crm.objects.contacts.read", "reads contacts, calls, meetings, e-mails and tasks"),
+    Scope("crm.objects.contacts.read", "reads contacts, calls, meetings, e-mails, texts"),
     Scope("crm.objects.contacts.write", "writes our fields on contacts"),
     Scope("crm.objects.companies.read", "reads companies"),
     Scope("crm.objects.companies.write", "writes our fields on companies"),

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from agreement.records import Batch, Change, FieldInfo, Outcome, Record, Window
+from agreement.records import Batch, Change, FieldInfo, IsKnown, Outcome, Record, Window
 from connectors.salesforce import permissions, provision, read
 from connectors.salesforce.answers import SYSTEM
 from connectors.salesforce.bulk import Jobs
@@ -93,6 +93,11 @@ class Salesforce:
         """Give the id of the user behind the token; None when the org does not tell."""
         return self._connection.user_id()
 
+    @property
+    def records_url(self) -> str:
+        """Give the beginning of a link to any record; its id comes behind."""
+        return f"{self._connection.instance_url.rstrip('/')}/"
+
     def rights(self) -> permissions.Rights:
         """Say what the integration user may do, as far as the org tells."""
         return permissions.read_rights(self._connection, self.integration_user_id)
@@ -134,11 +139,13 @@ class Salesforce:
         history_fields: Sequence[str] = (),
         associated: Sequence[str] = (),
         after: str = "",
+        is_known: IsKnown | None = None,
     ) -> Iterator[Batch]:
         """Yield what changed in the window, page by page; everything when it has no start.
 
         Deleted, merged and archived records come too. History and associations are objects of
-        their own here: `history_fields` and `associated` are not used.
+        their own here: `history_fields` and `associated` are not used. All of a row comes at once:
+        `is_known` would save no request.
         """
         sobject = self._schema.get(kind)
         yield from read.pull(self._connection, sobject, fields, window, self._jobs, after)

@@ -131,10 +131,15 @@ class Connection:
 
         return self.road.travel(send, is_repeatable=is_repeatable)
 
+    @property
+    def instance_url(self) -> str:
+        """Give the org's address, as the login says."""
+        return self._session.token().instance_url
+
     def _open_client(self) -> Client:
         with self._client_lock:
             if self._client is None:
-                self._client = Client(self._session.token().instance_url, self._session)
+                self._client = Client(self.instance_url, self._session)
             return self._client
 
     def _log_in(self) -> Token:

@@ -97,13 +97,20 @@ def store_messages(
 
 
 def store_notice(
-    connection: Connection, run_id: str, key: str, route: str, week: str, text: str, at: datetime
+    connection: Connection,
+    run_id: str,
+    key: str,
+    route: str,
+    week: str,
+    text: str,
+    at: datetime,
+    receiver: str,
 ) -> None:
-    """Store a message to ops that is about no clock; one whose key is there stays as it is."""
+    """Store a message that is about no clock; one whose key is there stays as it is."""
     row: dict[str, object] = {
         "message_key": key,
         "run_id": run_id,
-        "receiver": "ops",
+        "receiver": receiver,
         "route": route,
         "week": week,
     }

@@ -10,12 +10,17 @@ from connectors.store.rows import upsert
 from connectors.store.tables import description
 
 
-def save_description(
-    connection: Connection, system: str, kind: str, content: Mapping[str, Any], at: datetime
+def save_descriptions(
+    connection: Connection, system: str, told: Mapping[str, Mapping[str, Any]], at: datetime
 ) -> None:
-    """Keep what a CRM says of an object, in place of what it said before."""
+    """Keep what a CRM says of its objects, by kind, in place of what it said of these before."""
+    if not told:
+        return
     new = upsert(connection, description).values(
-        system=system, kind=kind, content=dict(content), asked_at=at
+        [
+            {"system": system, "kind": kind, "content": dict(content), "asked_at": at}
+            for kind, content in told.items()
+        ]
     )
     connection.execute(
         new.on_conflict_do_update(

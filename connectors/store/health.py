@@ -59,6 +59,14 @@ def health(connection: Connection) -> Health:
     )
 
 
+def good_night_until(connection: Connection, moment: datetime) -> RunRow | None:
+    """Give the latest applied night as of a moment, its own included; None before the first."""
+    columns = [run.c[name] for name in RunRow.__dataclass_fields__]
+    query = select(*columns).where(run.c.result == "done", run.c.as_of <= moment)
+    rows = connection.execute(query.order_by(run.c.as_of.desc(), run.c.started_at.desc()))
+    return next(filter(_is_good_night, (RunRow(*row) for row in rows)), None)
+
+
 def _is_good_night(row: RunRow) -> bool:
     summary = row.summary or {}
     return row.result == "done" and summary.get("mode") == "apply" and not summary.get("scope")

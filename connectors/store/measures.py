@@ -1,6 +1,6 @@
 """Measures: the present rows of each table of figures; a night writes only what differs."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 import pandas as pd
@@ -49,3 +49,12 @@ def read_measure(connection: Connection, name: str) -> pd.DataFrame:
     types = types_of(model)
     query = select(*(table.c[column] for column in types)).order_by(table.c.row_hash)
     return fetch_frame(connection, query, types)
+
+
+def read_keys(connection: Connection, name: str, key: str, runs: Collection[str]) -> frozenset[str]:
+    """Give the keys of the present rows that some runs first found so."""
+    table, _ = MEASURES[name]
+    found: set[str] = set()
+    for some in chunks(sorted(runs), _CHUNK):
+        found |= set(connection.scalars(select(table.c[key]).where(table.c.run_id.in_(some))))
+    return frozenset(found)

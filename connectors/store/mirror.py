@@ -401,8 +401,12 @@ def count_live(
     return int(count), earliest
 
 
-def read_mirror(connection: Connection, mirror: Mirror, fields: Sequence[str]) -> pd.DataFrame:
+def read_mirror(
+    connection: Connection, mirror: Mirror, fields: Sequence[str], since: datetime | None = None
+) -> pd.DataFrame:
     """Give one row per record ever seen, by record id; a field not mirrored yet is all missing.
+
+    With `since`, only live records whose stamp is not before it.
 
     Columns: `record_id`, `created_at`, `modified_at`, `is_deleted`, `merged_into`, then the fields
     in the given order; a field that is called like one of ours is left out.
@@ -413,6 +417,8 @@ def read_mirror(connection: Connection, mirror: Mirror, fields: Sequence[str]) -
     types = {**_META_TYPES, **dict.fromkeys(there, "str")}
     names = [f"_{name}" for name in _META_TYPES] + [mirror.columns[field] for field in there]
     query = select(*(table.c[name] for name in names)).order_by(table.c._record_id)
+    if since is not None:
+        query = query.where(table.c._modified_at >= since, table.c._is_deleted.is_(False))
     is_there = mirror.columns or inspect(connection).has_table(table.name)
     frame = fetch_frame(connection, query, types) if is_there else empty_frame(types)
     lacking = pd.DataFrame(

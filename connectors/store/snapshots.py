@@ -129,7 +129,10 @@ def _save(
         )
         _end(connection, pull_id, count)
         _move_watermark(connection, pulled, asked)
-        clear_progress(connection, pulled.system, pulled.kind)
+        # A look between nights reads up to where the last night came: one that was stopped further
+        # on keeps its place.
+        if begun is None or pulled.until >= begun.until:
+            clear_progress(connection, pulled.system, pulled.kind)
         for what in further.reread:
             mark_reread(connection, pulled.system, pulled.kind, what, pulled.until)
     return count

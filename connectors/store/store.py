@@ -42,6 +42,7 @@ from connectors.store import (
     measures,
     mirror,
     outbox,
+    packs,
     periods,
     rewards,
     runs,
@@ -125,6 +126,11 @@ class Store:
         """Count what waits, and find the last good night."""
         with reading(self._engine) as connection:
             return health.health(connection)
+
+    def good_night_until(self, moment: datetime) -> RunRow | None:
+        """Give the latest night that was applied in full as of a moment."""
+        with reading(self._engine) as connection:
+            return health.good_night_until(connection, moment)
 
     def written_sample(self, seed: str, count: int) -> Sample:
         """Choose confirmed writes by lot; give what their records' own fields hold by us."""
@@ -224,11 +230,19 @@ class Store:
             alerts.store_messages(connection, run_id, made, routes, places, at)
 
     def store_notice(
-        self, run_id: str, key: str, route: str, week: str, text: str, *, at: datetime
+        self,
+        run_id: str,
+        key: str,
+        route: str,
+        week: str,
+        text: str,
+        *,
+        at: datetime,
+        receiver: str = "ops",
     ) -> None:
-        """Store a message to ops that is about no clock; a known key stays as it is."""
+        """Store a message that is about no clock; a known key stays as it is."""
         with writing(self._engine) as connection:
-            alerts.store_notice(connection, run_id, key, route, week, text, at)
+            alerts.store_notice(connection, run_id, key, route, week, text, at, receiver)
 
     def unsent_messages(self) -> list[MessageRow]:
         """List messages that were stored and have not arrived, the oldest first."""
@@ -255,12 +269,24 @@ class Store:
         with writing(self._engine) as connection:
             return alerts.acknowledge(connection, alert_key, by, at)
 
-    def save_description(
-        self, system: str, kind: str, content: Mapping[str, Any], *, at: datetime
+    def keep_pack(
+        self, run_id: str, week: str, content: Mapping[str, Any], *, as_of: datetime
     ) -> None:
-        """Keep what a CRM says of an object, in place of what it said before."""
+        """Keep what a week's pack said; what was sent first stays."""
         with writing(self._engine) as connection:
-            descriptions.save_description(connection, system, kind, content, at)
+            packs.keep_pack(connection, run_id, week, content, as_of)
+
+    def pack_before(self, week: str) -> Mapping[str, Any] | None:
+        """Give what the latest pack of an earlier week said."""
+        with reading(self._engine) as connection:
+            return packs.pack_before(connection, week)
+
+    def save_descriptions(
+        self, system: str, told: Mapping[str, Mapping[str, Any]], *, at: datetime
+    ) -> None:
+        """Keep what a CRM says of its objects, by kind, for runs with no requests to spare."""
+        with writing(self._engine) as connection:
+            descriptions.save_descriptions(connection, system, told, at)
 
     def descriptions(self, system: str, *, since: datetime) -> dict[str, Mapping[str, Any]]:
         """Give what a CRM said of its objects since a moment, per kind."""
@@ -378,14 +404,17 @@ class Store:
         with reading(self._engine) as connection:
             return mirror.count_versions(connection)
 
-    def mirror(self, system: str, kind: str, fields: Sequence[str]) -> pd.DataFrame:
+    def mirror(
+        self, system: str, kind: str, fields: Sequence[str], *, since: datetime | None = None
+    ) -> pd.DataFrame:
         """Give the last seen state of every record, by record id; unknown fields are all missing.
 
-        Columns: `record_id`, `created_at`, `modified_at`, `is_deleted`, `merged_into`, the fields.
+        With `since`, only of live records whose stamp is not before it. Columns: `record_id`,
+        `created_at`, `modified_at`, `is_deleted`, `merged_into`, the fields.
         """
         with reading(self._engine) as connection:
             found = mirror.load_mirror(connection, system, kind)
-            return mirror.read_mirror(connection, found, fields)
+            return mirror.read_mirror(connection, found, fields, since)
 
     def history(self, system: str, kind: str, fields: Sequence[str]) -> pd.DataFrame:
         """Give `record_id`, `field`, `value`, `changed_at`, `source` of every value ever taken."""
@@ -458,6 +487,11 @@ class Store:
         """Give the present rows of a table of figures, such as `handoff`, `touch` or `credit`."""
         with reading(self._engine) as connection:
             return measures.read_measure(connection, name)
+
+    def measured_by(self, name: str, key: str, runs: Collection[str]) -> frozenset[str]:
+        """Give the keys of a table's present rows that some runs first found so."""
+        with reading(self._engine) as connection:
+            return measures.read_keys(connection, name, key, runs)
 
     def credit_basis(self) -> DataFrame[CreditBasis]:
         """Give what the kept credits follow from, by deal."""

@@ -27,7 +27,7 @@ from agreement import frames
 from connectors.store.columns import ROW_NUMBER, TEXT, UTC_MICROSECONDS, Instant, Json, types_of
 
 # The newest migration: a database that stands there is opened without importing Alembic.
-SCHEMA = "0010"
+SCHEMA = "0011"
 
 metadata = MetaData(
     naming_convention={
@@ -482,6 +482,16 @@ alert_message = Table(
     Column("sent_at", Instant),
     Column("attempts", Integer, nullable=False),
     Column("fault", TEXT),
+)
+
+# The weekly packs that were sent: what both teams were asked to decide, and the stage they saw.
+pack = Table(
+    "pack",
+    metadata,
+    _text("week", primary_key=True),
+    _text("run_id"),
+    Column("as_of", Instant, nullable=False),
+    Column("content", Json, nullable=False),
 )
 
 # People who were forgotten: a hash of each id and address under one secret salt, and the random id

@@ -339,6 +339,12 @@ _NOTES = """
 hs_note_body                    string      html
 """
 
+_COMMUNICATIONS = """
+hs_communication_body           string      html
+hs_communication_channel_type   enumeration select =WHATS_APP,LINKEDIN_MESSAGE,SMS
+hs_communication_logged_from    enumeration select =CRM
+"""
+
 _LEADS = """
 hs_createdate                   datetime    date     ro
 hs_lastmodifieddate             datetime    date     ro
@@ -362,6 +368,7 @@ _TABLES: Mapping[str, str] = MappingProxyType(
         "emails": _EVERY_ENGAGEMENT + _EMAILS,
         "tasks": _EVERY_ENGAGEMENT + _TASKS,
         "notes": _EVERY_ENGAGEMENT + _NOTES,
+        "communications": _EVERY_ENGAGEMENT + _COMMUNICATIONS,
         "leads": _LEADS,
     }
 )

@@ -115,12 +115,13 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             _engagement("emails", "0-49", "hs_email_subject"),
             _engagement("tasks", "0-27", "hs_task_subject"),
             _engagement("notes", "0-46", "hs_note_body"),
+            _engagement("communications", "0-18", "hs_communication_body"),
             _engagement("leads", "0-136", "hs_lead_name", scope="leads"),
         )
     }
 )
 
-ENGAGEMENTS = frozenset({"calls", "meetings", "emails", "tasks", "notes"})
+ENGAGEMENTS = frozenset({"calls", "meetings", "emails", "tasks", "notes", "communications"})
 
 
 @dataclass

@@ -13,6 +13,7 @@ from standins.world.clocks import handoff_truths
 from standins.world.deals import Deal, HubSpotDeal, Sales, deal_truth
 from standins.world.dice import Dice
 from standins.world.handoffs import (
+    Limits,
     act_on_passes,
     answer_passes,
     begin_passes,
@@ -33,6 +34,7 @@ from standins.world.registrar import Registrar
 from standins.world.script import Script
 from standins.world.truth import Pair, PersonKey, Truth
 from standins.world.words import REJECT_REASONS
+from standins.world.working_time import LIMITS
 from standins.world.years import AS_OF, DAY, FIRST_DAY, HOUR, MINUTE
 
 
@@ -53,21 +55,24 @@ class World:
         self.script.play(hubspot, salesforce)
 
 
-def build_world(people: int = 2000, seed: int = 7, profile: str = "hard") -> World:
+def build_world(
+    people: int = 2000, seed: int = 7, profile: str = "hard", limits: Limits = LIMITS
+) -> World:
     """Build a company of so many humans; the same arguments give the same world.
 
-    `profile` is `hard` or `easy` (nearly all addresses agree).
+    `profile` is `hard` or `easy` (nearly all addresses agree). `limits` is the working time that
+    its agreement gives sales per tier; its people live and answer by it.
 
     Raises:
         KeyError: there is no such profile.
     """
-    builder = _Builder(Dice(seed), PROFILES[profile])
+    builder = _Builder(Dice(seed), PROFILES[profile], limits)
     return builder.build(people)
 
 
 class _Builder:
-    def __init__(self, dice: Dice, profile: Profile) -> None:
-        self.dice, self.profile = dice, profile
+    def __init__(self, dice: Dice, profile: Profile, limits: Limits) -> None:
+        self.dice, self.profile, self.limits = dice, profile, limits
         self.ids, self.script = Ids(), Script()
         self.addresses = Addresses(dice)
         self.office: Office = open_office(dice, self.ids, self.script)
@@ -102,14 +107,21 @@ class _Builder:
         is_recycled = False
         if dice.chance(chance):
             is_recycled = shape == "lead" and dice.chance(0.15)
-            human.passes = begin_passes(dice, is_recycled=is_recycled, can_ask=can_ask)
+            human.passes = begin_passes(dice, self.limits, is_recycled=is_recycled, can_ask=can_ask)
         self.casting.add_contacts(human, address, self._born(human))
         if shape:
             self.casting.add_salesforce(human, shape, self._reaches_salesforce(human))
         give_owners(dice, self.office, human, shape)
         if human.passes:
             is_lead = shape == "lead"
-            plan_answers(dice, human, is_recycled=is_recycled, can_ask=can_ask, can_wait=is_lead)
+            plan_answers(
+                dice,
+                self.limits,
+                human,
+                is_recycled=is_recycled,
+                can_ask=can_ask,
+                can_wait=is_lead,
+            )
         if ">" in shape:
             self._convert(human)
         for one in human.salesforce:

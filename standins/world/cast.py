@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from standins.world.truth import TouchTruth
 
@@ -121,12 +121,13 @@ class Act:
 class Pass:
     """A pass from marketing to sales: planned when the human becomes an MQL, answered by an act.
 
-    `pauses` are times in which the buyer asked sales to wait; `ended_at` is when marketing took the
-    human back.
+    `limit` is the working time that sales has; `pauses` are times in which the buyer asked sales to
+    wait; `ended_at` is when marketing took the human back.
     """
 
     cycle: int
     tier: str
+    limit: timedelta
     mql_at: datetime
     started_at: datetime
     due_at: datetime = field(init=False)

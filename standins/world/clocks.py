@@ -15,7 +15,6 @@ from standins.world.working_time import (
     ATTEMPTS_OVER,
     COOL_OFF,
     LATE_REASSIGNMENT,
-    LIMITS,
     MQL,
 )
 from standins.world.years import AS_OF
@@ -195,4 +194,4 @@ class _Missed:
         if not changes:
             return False
         run = worked(self._human, self._one.started_at, changes[-1], self._one.pauses)
-        return run >= LIMITS[self._one.tier] * LATE_REASSIGNMENT
+        return run >= self._one.limit * LATE_REASSIGNMENT

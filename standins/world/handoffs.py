@@ -1,5 +1,6 @@
 """Plan the passes from marketing to sales, and let sales answer: in time, late, or never."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from standins.world.acts import Diary
@@ -18,8 +19,10 @@ from standins.world.dice import Dice
 from standins.world.office import CALM_FORMS, HOT_FORMS
 from standins.world.owners import due
 from standins.world.words import REJECT_REASONS, UNREACHED
-from standins.world.working_time import ATTEMPTS, HOT, HOT_WITHIN, LIMITS, MQL
+from standins.world.working_time import ATTEMPTS, HOT, HOT_WITHIN, MQL
 from standins.world.years import AS_OF, DAY, HOUR, MINUTE
+
+Limits = Mapping[str, timedelta]
 
 _PLANS_FROM = datetime(2025, 9, 1, tzinfo=UTC)
 _AUTUMN = datetime(2026, 10, 1, tzinfo=UTC)
@@ -29,11 +32,11 @@ _ANSWERS = {"on time": 0.54, "at the due time": 0.03, "late": 0.26, "never": 0.1
 _ANSWERS_BEFORE_RECYCLE = {"on time": 0.7, "late": 0.3}
 
 
-def begin_passes(dice: Dice, *, is_recycled: bool, can_ask: bool) -> list[Pass]:
+def begin_passes(dice: Dice, limits: Limits, *, is_recycled: bool, can_ask: bool) -> list[Pass]:
     """Plan when marketing passes a human on first, and what starts the clock.
 
-    `is_recycled`: early enough for a second time. `can_ask`: the human has an address to send a
-    form from.
+    `limits` is the working time that sales has per tier. `is_recycled`: early enough for a second
+    time. `can_ask`: the human has an address to send a form from.
     """
     if is_recycled:
         start = dice.between(datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 8, 15, tzinfo=UTC))
@@ -41,19 +44,19 @@ def begin_passes(dice: Dice, *, is_recycled: bool, can_ask: bool) -> list[Pass]:
         first = _AUTUMN if dice.chance(0.45) else _PLANS_FROM
         last = AS_OF - 10 * MINUTE if first == _AUTUMN else _AUTUMN
         start = dice.between(first, last)
-    return [_begin(dice, 1, start, can_ask)]
+    return [_begin(dice, limits, 1, start, can_ask)]
 
 
-def _begin(dice: Dice, cycle: int, mql_at: datetime, can_ask: bool) -> Pass:
+def _begin(dice: Dice, limits: Limits, cycle: int, mql_at: datetime, can_ask: bool) -> Pass:
     if not (can_ask and dice.chance(0.45)):
-        return Pass(cycle, MQL, mql_at, mql_at)
+        return Pass(cycle, MQL, limits[MQL], mql_at, mql_at)
     longest = 3 * HOUR if dice.chance(0.8) else 23 * HOUR
     started_at = dice.between(mql_at - longest, mql_at - timedelta(seconds=1))
-    return Pass(cycle, HOT, mql_at, started_at)
+    return Pass(cycle, HOT, limits[HOT], mql_at, started_at)
 
 
 def plan_answers(
-    dice: Dice, human: Human, *, is_recycled: bool, can_ask: bool, can_wait: bool
+    dice: Dice, limits: Limits, human: Human, *, is_recycled: bool, can_ask: bool, can_wait: bool
 ) -> None:
     """Plan when the clocks of a human, whose owners are known, are due and when sales will answer.
 
@@ -65,7 +68,7 @@ def plan_answers(
         _plan(dice, human, first, _ANSWERS_BEFORE_RECYCLE)
         again = (first.touched_at or first.mql_at) + 20 * DAY
         again_at = dice.between(again, min(again + 50 * DAY, AS_OF - HOUR))
-        human.passes.append(_begin(dice, 2, again_at, can_ask))
+        human.passes.append(_begin(dice, limits, 2, again_at, can_ask))
     last = human.passes[-1]
     if can_wait and dice.chance(0.15):
         _wait(dice, human, last)
@@ -81,7 +84,7 @@ def _wait(dice: Dice, human: Human, one: Pass) -> None:
 
 
 def _plan(dice: Dice, human: Human, one: Pass, answers: dict[str, float]) -> None:
-    one.due_at = due(human, one.started_at, LIMITS[one.tier], one.pauses)
+    one.due_at = due(human, one.started_at, one.limit, one.pauses)
     one.touched_at = _answer_time(dice, human, one, dice.weighted(answers))
 
 
@@ -97,7 +100,7 @@ def _answer_time(dice: Dice, human: Human, one: Pass, answer: str) -> datetime |
         at = dice.between(due_at + _CLEAR, due_at + _CLEAR + timedelta(hours=hours))
     elif dice.chance(0.7):
         share = 0.02 + 0.93 * dice.share()
-        at = min(due(human, started_at, LIMITS[one.tier] * share, one.pauses), due_at - _CLEAR)
+        at = min(due(human, started_at, one.limit * share, one.pauses), due_at - _CLEAR)
     else:
         at = dice.between(started_at + timedelta(seconds=30), due_at - _CLEAR)
     return at if at <= AS_OF - MINUTE else None

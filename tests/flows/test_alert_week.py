@@ -37,6 +37,10 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "alerts.txt"
 START = datetime(2026, 3, 4, tzinfo=UTC)  # a Wednesday; New York changes its clocks on the Sunday
 WATCHES = 2016
 BUDGET = 3
+LINKS = {
+    "salesforce": "https://example.my.salesforce.com/",
+    "hubspot": "https://app.hubspot.com/contacts/8442/record/0-1/",
+}
 ZONES = {"005A": "America/New_York", "005B": "Europe/London", "005C": "Asia/Tokyo"}
 
 
@@ -189,9 +193,10 @@ def week(receiver, tmp_path_factory):
             raise Killed
 
     url = SecretStr(f"http://127.0.0.1:{receiver.server_address[1]}/")
-    settings = SimpleNamespace(alert_addresses=lambda route: (url,), salesforce_instance_url=None)
+    settings = SimpleNamespace(alert_addresses=lambda route: (url,))
     store = Store.open(f"sqlite:///{tmp_path_factory.mktemp('week') / 'tandem.db'}")
     run = Run("", START, agreement, store, None, None, settings, tell=tell)
+    run.summary["crm_facts"] = {"record_links": LINKS}
     for step in range(WATCHES):
         receiver.now = START + timedelta(minutes=5 * step)
         try:

@@ -1,7 +1,7 @@
 """`tandem calc` credit, paths and clock: published examples, bad input, and the file variant."""
 
 import json
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -162,6 +162,10 @@ def test_bad_input_is_one_line_with_file_place_and_fault(changes, said):
         ({"windows_days": 30}, "config.windows_days: "),
         ({"rates": [{"currency": "EUR", "start": "2026-01-01", "rate": "0"}]}, "config.rates.0."),
         ({"rates": [{"currency": "EUR", "start": "2026-01-01", "rate": 0.9}]}, "config.rates.0."),
+        (
+            {"rates": [{"currency": "EUR", "start": "2026-01-01", "rate": rate} for rate in "12"]},
+            "config.rates: two different rates for EUR from 2026-01-01",
+        ),
     ],
     ids=lambda value: str(value)[:50],
 )
@@ -311,7 +315,7 @@ def files(tmp_path):
         touches = pd.DataFrame(
             [{"deal_id": one["id"], **row} for one in deals for row in one["touches"]]
         )
-        frame = frame.assign(closed_at=pd.to_datetime(frame["closed_at"]), **columns)
+        frame = frame.assign(closed_at=pd.to_datetime(frame["closed_at"])).assign(**columns)
         touches["at"] = pd.to_datetime(touches["at"])
         paths = tmp_path / "d.parquet", tmp_path / "t.parquet", tmp_path / "c.parquet"
         frame.to_parquet(paths[0])
@@ -353,6 +357,43 @@ def test_a_file_with_prices_as_floats_is_refused(files):
     deals, touches, out = files(DEALS, amount=[1.0, 2.0, 3.0])
     with pytest.raises(BadInput, match="column amount: prices are text"):
         calc_credit_parquet(deals, touches, out, CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "said"),
+    [
+        ("closed_at", ["2026-03-31T16:00:00Z", "2026-03-31", "2026-03-31T16:00:00Z"], "row 1"),
+        ("closed_at", [date(2026, 3, 31)] * 3, "row 0"),
+        ("closed_at", [1774972800000] * 3, "row 0"),
+        ("lead_created_at", [None, None, "soon after lunch"], "row 2"),
+        ("closed_on", [None, None, "31.03.2026"], "row 2: closed_on '31.03.2026' is"),
+        ("closed_on", [None, None, "20260331"], "row 2: closed_on '20260331' is"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_what_is_no_time_or_day_in_a_file_is_named_by_its_row(files, column, values, said):
+    deals, touches, out = files(DEALS, **{column: values})
+    with pytest.raises(BadInput, match=f"{said}.*no (time|day); write one such as 2026") as caught:
+        calc_credit_parquet(deals, touches, out, CONFIG)
+    assert "\n" not in str(caught.value)
+
+
+def test_sums_of_a_file_beyond_64_bits_are_exact(files):
+    largest = "92233720368547758.07"
+    rows = [deal(touch("a", "2026-03-02T00:00:00Z"), id=str(n), amount=largest) for n in range(2)]
+    deals, touches, out = files(rows)
+    summary = calc_credit_parquet(deals, touches, out, CONFIG)
+    assert summary["models"]["linear"]["teams"]["sales"] == summary["amount_minor"] == 2**64 - 2
+
+
+def test_a_file_is_never_written_over_one_that_is_read_or_into_no_folder(files, tmp_path):
+    deals, touches, _ = files(DEALS)
+    before = touches.read_bytes()
+    with pytest.raises(BadInput, match=r"t\.parquet: this is a file to read"):
+        calc_credit_parquet(deals, touches, tmp_path / "." / "t.parquet", CONFIG)
+    assert touches.read_bytes() == before
+    with pytest.raises(BadInput, match="no such folder"):
+        calc_credit_parquet(deals, touches, tmp_path / "none" / "c.parquet", CONFIG)
 
 
 def test_a_touch_of_no_deal_is_named_by_its_row(files):

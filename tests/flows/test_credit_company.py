@@ -16,7 +16,7 @@ from pandas.testing import assert_frame_equal
 
 from agreement.policy import load_agreement
 from connectors.store import Store
-from flows.credit import read_credit
+from flows.credit import credit_figures, read_credit
 from flows.demo import stage
 from flows.explain import explain
 from flows.night import night
@@ -25,6 +25,7 @@ from flows.reconcile import normalise_mirrors
 from flows.run import agreement_in_force, connect, open_run
 from standins.world import build_world
 from tests.reference.credit import split
+from transforms.journeys import account_people
 
 TANDEM = Path(sys.executable).with_name("tandem")
 AGREEMENT = load_agreement()
@@ -116,15 +117,14 @@ def crm_total(records, field) -> Decimal:
                Decimal(0))  # fmt: skip
 
 
-def ours(store, state: str, column: str = "credit_minor", **where) -> Decimal:
+def ours(store, state: str, team: str, accounts: set[str]) -> Decimal:
     credits = store.measure("credit")
     linear = credits[credits["model"] == "linear"].merge(
         store.measure("deal")[["deal_id", "state", "account_id"]], on="deal_id"
     )
     rows = linear[linear["state"] == state]
-    for name, value in where.items():
-        rows = rows[rows[name].notna() if value is ... else rows[name] == value]
-    return Decimal(int(rows[column].sum())).scaleb(-2)
+    rows = rows[(rows["team"] == team) & rows["account_id"].isin(accounts)]
+    return Decimal(int(rows["credit_minor"].sum())).scaleb(-2)
 
 
 @pytest.mark.parametrize("state", ["won", "open"])
@@ -150,14 +150,53 @@ def test_peoples_credit_in_a_crm_adds_up_to_that_of_the_people_it_knows(
 
 
 @pytest.mark.parametrize("team", ["marketing", "sales"])
-@pytest.mark.parametrize("state", ["won", "open"])
-def test_accounts_credit_adds_up_to_that_of_the_deals_of_known_accounts(
-    company, store, team, state
+@pytest.mark.parametrize("system", ["hubspot", "salesforce"])
+def test_peoples_touch_counts_in_a_crm_add_up_to_the_touches_of_those_it_knows(
+    company, store, system, team
 ):
-    field = f"Tandem_Credit_{state.capitalize()}_{team.capitalize()}__c"
-    have = crm_total(company.salesforce.records("Account"), field)
-    assert have == ours(store, state, team=team, account_id=...)
-    assert have > 0
+    touches = store.measure("touch")
+    here = touches["person_id"].isin(ids_in(store, "person", system))
+    if system == "hubspot":
+        have = crm_total(company.hubspot.records("contacts"), f"tandem_{team}_touches")
+    else:
+        field = f"Tandem_{team.capitalize()}_Touches__c"
+        have = sum(
+            crm_total(company.salesforce.records(kind), field) for kind in ("Lead", "Contact")
+        )
+    assert have == int((here & (touches["team"] == team)).sum()) > 0
+
+
+def ids_in(store, entity, system) -> set[str]:
+    crosswalk = store.crosswalk()
+    is_here = (crosswalk["entity"] == entity) & (crosswalk["system"] == system)
+    return set(crosswalk.loc[is_here, "entity_id"])
+
+
+@pytest.mark.parametrize("team", ["marketing", "sales"])
+@pytest.mark.parametrize("state", ["won", "open"])
+@pytest.mark.parametrize("system", ["hubspot", "salesforce"])
+def test_accounts_credit_in_a_crm_adds_up_to_that_of_the_deals_of_accounts_it_knows(
+    company, store, system, state, team
+):
+    if system == "hubspot":
+        records = company.hubspot.records("companies")
+        have = crm_total(records, f"tandem_credit_{state}_{team}")
+    else:
+        field = f"Tandem_Credit_{state.capitalize()}_{team.capitalize()}__c"
+        have = crm_total(company.salesforce.records("Account"), field)
+    assert have == ours(store, state, team, ids_in(store, "account", system)) > 0
+
+
+def test_people_known_add_up_to_each_person_at_each_account_once(company, store):
+    with open_run(company.settings, as_of=company.world.as_of) as run:
+        known = normalise_mirrors(run)
+    pairs = account_people(known.people, known.crosswalk)
+    for system, records, field in (
+        ("hubspot", company.hubspot.records("companies"), "tandem_people_known"),
+        ("salesforce", company.salesforce.records("Account"), "Tandem_People_Known__c"),
+    ):
+        want = int(pairs["account_id"].isin(ids_in(store, "account", system)).sum())
+        assert crm_total(records, field) == want > 0
 
 
 @pytest.mark.parametrize("team", TEAMS)
@@ -197,6 +236,50 @@ def test_campaigns_credit_adds_up_to_that_of_their_touches(company, store):
     want = linear.loc[linear["deal_id"].isin(won), "credit_minor"].sum()
     assert crm_total(records, "Tandem_Credit_Won__c") == Decimal(int(want)).scaleb(-2)
     assert want > 0
+
+
+def test_campaigns_pipeline_and_people_add_up_to_the_deals_and_handoffs_they_touched(
+    company, store
+):
+    records = company.salesforce.records("Campaign")
+    credits, deals = store.measure("credit"), store.measure("deal")
+    touched = credits.loc[credits["campaign_id"].isin(list(records)), ["deal_id", "campaign_id"]]
+    open_deals = deals.loc[deals["state"] == "open", ["deal_id", "company_minor"]]
+    influenced = touched.drop_duplicates().merge(open_deals)["company_minor"].sum()
+    have = crm_total(records, "Tandem_Influenced_Open__c")
+    assert have == Decimal(int(influenced)).scaleb(-2) > 0
+    touches = store.measure("touch")
+    reached = touches.loc[touches["campaign_id"].isin(list(records)), ["campaign_id", "person_id"]]
+    handed = reached.drop_duplicates()["person_id"].isin(store.measure("handoff")["person_id"])
+    assert crm_total(records, "Tandem_People_Handed_Over__c") == int(handed.sum()) > 0
+
+
+@pytest.mark.parametrize("system", ["hubspot", "salesforce"])
+def test_deals_touch_counts_add_up_to_their_paths(company, store, system):
+    credits, deals = store.measure("credit"), store.measure("deal").set_index("deal_id")
+    linear = credits[(credits["model"] == "linear") & credits["touch_id"].notna()]
+    here = ids_in(store, "deal", system) & set(deals.index)
+    records = (
+        company.hubspot.records("deals")
+        if system == "hubspot"
+        else company.salesforce.records("Opportunity")
+    )
+    field = "tandem_touch_count" if system == "hubspot" else "Tandem_Touch_Count__c"
+    assert crm_total(records, field) == int(linear["deal_id"].isin(here).sum()) > 0
+
+
+def test_the_removal_effect_shares_out_what_the_shared_model_gives_to_channels(company):
+    shown = AGREEMENT.attribution.model_copy(update={"shown": ("markov",)})
+    agreement = AGREEMENT.model_copy(update={"attribution": shown})
+    with open_run(company.settings, as_of=company.world.as_of) as run:
+        known = normalise_mirrors(run)
+    credit = read_credit(known, agreement, company.world.as_of)
+    figures = credit_figures(known, agreement, company.world.as_of, credit, 2).channels
+    channels = figures[figures["dimension"] == "channel"]
+    sums = channels.groupby(["model", "horizon"])[["won_minor", "open_minor"]].sum()
+    assert sums.loc["markov"].to_dict() == sums.loc["linear"].to_dict()
+    of_year = channels[(channels["horizon"] == "year") & (channels["model"] == "markov")]
+    assert (of_year.set_index("name")["won_minor"] > 0).sum() >= 4
 
 
 def test_lines_of_won_deals_add_up_to_what_was_booked(company, store):

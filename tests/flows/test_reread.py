@@ -90,7 +90,7 @@ def test_a_quiet_hubspot_night_costs_one_call_per_object_and_writes_nothing(plac
         rows for kind, rows in place.pull("hubspot").items() if kind not in {"owner", "form"}
     )
     calls = place.calls("hubspot")
-    assert calls.pop("POST /crm/v3/objects/{type}/search") == 6  # one per CRM object
+    assert calls.pop("POST /crm/v3/objects/{type}/search") == 7  # one per CRM object
     # Owners, forms, one form's submissions, one type of e-mail events, marketing events.
     assert set(calls.values()) == {1}
     assert len(calls) == 5
@@ -118,7 +118,7 @@ def test_an_archive_is_read_once_a_day_however_often_we_pull(place):
         place.now = start + hours * HOUR
         place.pull("hubspot")
         read.append(place.calls("hubspot")[ARCHIVES])
-    assert read == [0, 0, 6, 0, 0, 6]
+    assert read == [0, 0, 7, 0, 0, 7]
 
 
 def test_an_archived_contact_is_deleted_and_comes_alive_when_it_is_restored(place):
@@ -328,4 +328,4 @@ def test_counts_that_agree_cost_one_call_in_salesforce_and_one_per_object_in_hub
     assert place.calls("salesforce")["GET /services/data/{v}/limits/recordCount"] == 1
     assert place.calls("salesforce")["GET /services/data/{v}/query"] == 0
     place.pull("hubspot")
-    assert place.calls("hubspot")["POST /crm/v3/objects/{type}/search"] == 12
+    assert place.calls("hubspot")["POST /crm/v3/objects/{type}/search"] == 14

@@ -1,12 +1,16 @@
 """Between nights: what can change a clock is read, written back and said, in few calls."""
 
+import json
 from contextlib import closing
 from datetime import timedelta
 
+import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from agreement.errors import BadInput, Busy
 from connectors.store import Store
+from flows.cli import tandem
 from flows.demo import serve_crms
 from flows.night import night
 from flows.provision import provision
@@ -33,7 +37,7 @@ class Watched:
 
     def run(self):
         return open_run(
-            self.settings, as_of=self.now, tell=lambda route, key, text, to: self.told.append(key)
+            self.settings, as_of=self.now, tell=lambda route, key, text, to: self.told.append(text)
         )
 
     def watch(self, later=FIVE):
@@ -96,13 +100,95 @@ def test_a_call_stops_the_clock_and_both_crms_say_so(watched):
     assert sum(done["api_calls"].values()) <= 18
 
 
+@pytest.mark.parametrize(("source", "stops"), [("INTEGRATION", False), ("CRM_UI", True)])
+def test_a_text_that_a_person_logged_stops_a_clock_and_an_app_s_does_not(watched, source, stops):
+    before = watched.handoffs()
+    is_open = before["touched_at"].isna() & before["relief"].isna() & before["owner_id"].notna()
+    handoff = before[is_open].iloc[0]
+    text = watched.hubspot.add(
+        "communications",
+        {
+            "hs_timestamp": watched.now.isoformat(),
+            "hs_communication_channel_type": "SMS",
+            "hs_object_source": source,
+        },
+        created_at=watched.now,
+    )
+    watched.hubspot.associate("communications", text, "contacts", handoff["contact_id"])
+    watched.watch()
+    evidence = watched.handoffs().loc[handoff.name, "evidence_id"]
+    assert (evidence == text) == stops
+
+
+def test_a_message_links_each_record_in_both_crms(watched):
+    told = "\n".join(watched.told)
+    known = watched.handoffs().dropna(subset=["record_id", "contact_id"])
+    named = known[[record in told for record in known["record_id"]]]
+    assert len(named)
+    salesforce = watched.settings.salesforce_login_url
+    hubspot = "https://app.hubspot.com/contacts/8442/record/0-1"
+    for record, contact in zip(named["record_id"], named["contact_id"], strict=True):
+        assert f" {salesforce}/{record} {hubspot}/{contact}\n" in told
+
+
+OURS = {
+    "status": ("tandem_handoff_status", "Tandem_Handoff_Status__c"),
+    "due_at": ("tandem_handoff_due_at", "Tandem_Handoff_Due_At__c"),
+    "answer": ("tandem_lead_answer", "Tandem_Lead_Answer__c"),
+    "answer_reason": ("tandem_lead_answer_reason", "Tandem_Lead_Answer_Reason__c"),
+}
+
+
+def written(watched, handoff):
+    """Give a handoff's fields as both CRMs show them; a field that holds nothing is None."""
+    hubspot = watched.hubspot.records("contacts")[handoff["contact_id"]]
+    salesforce = watched.salesforce.records(handoff["record_kind"].capitalize())
+    crms = (hubspot, salesforce[handoff["record_id"]])
+    return [
+        {name: crm.get(fields[place]) or None for name, fields in OURS.items()}
+        for place, crm in enumerate(crms)
+    ]
+
+
+def desired(handoff):
+    """Give what a handoff's fields are to hold."""
+    due = handoff["due_at"]
+    texts = {name: handoff[name] for name in ("status", "answer", "answer_reason")}
+    found = {name: None if pd.isna(text) else text for name, text in texts.items()}
+    return found | {"due_at": None if pd.isna(due) else due}
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("status", "waiting"),
+        ("status", "late"),
+        ("status", "on_time"),
+        ("answer", "accepted"),
+        ("answer", "rejected"),
+    ],
+)
+def test_both_crms_show_how_a_handoff_stands_and_what_sales_answered(watched, column, value):
+    latest = watched.handoffs().sort_values("started_at").drop_duplicates("person_id", keep="last")
+    linked = latest.dropna(subset=["record_id", "contact_id"])
+    some = linked[linked[column] == value]
+    assert len(some)
+    for _, handoff in some.iterrows():
+        for shown in written(watched, handoff):
+            due = shown["due_at"] and pd.Timestamp(shown["due_at"])
+            assert shown | {"due_at": due} == desired(handoff)
+    if value == "rejected":
+        assert some["answer_reason"].notna().any()
+
+
 def test_a_quiet_watch_writes_and_says_nothing(watched):
     watched.watch()
     told = len(watched.told)
     done = watched.watch(timedelta(0))
     assert done["written"] == {}
     assert len(watched.told) == told
-    assert sum(done["api_calls"].values()) <= 12  # two for what is inside the index's lag
+    # Eleven, and one for each kind of engagement that came within the index's lag.
+    assert sum(done["api_calls"].values()) <= 13
 
 
 def test_a_watch_leaves_the_other_clocks_as_they_were(watched):
@@ -137,6 +223,85 @@ def test_somebody_new_gets_a_clock_which_the_night_keeps(watched):
     with watched.run() as run:
         night(run, "apply")
     assert found in watched.handoffs().index
+
+
+def test_a_due_time_that_creeps_on_while_a_pause_lasts_is_written_by_the_hour(watched):
+    stood = watched.handoffs()
+    is_waiting = (stood["status"] == "waiting") & (stood["record_kind"] == "lead")
+    leads = list(stood.loc[is_waiting, "record_id"])
+    for lead in leads:
+        watched.salesforce.set("Lead", lead, {"Status": "Waiting for Buyer"}, at=watched.now)
+    watched.now += timedelta(days=(1 - watched.now.weekday()) % 7 + 7)
+
+    def due():
+        return watched.handoffs().set_index("record_id")["due_at"]
+
+    def written():
+        return pd.Timestamp(watched.salesforce.records("Lead")[lead]["Tandem_Handoff_Due_At__c"])
+
+    creeping = []
+    while not creeping:  # at some hour of the Tuesday the owner's office is open
+        watched.watch(timedelta(hours=4))
+        before = due()
+        watched.watch()
+        creeping = [lead for lead in leads if due()[lead] == before[lead] + FIVE]
+        assert watched.now.weekday() == 1
+    lead = creeping[0]
+    assert written() == before[lead]
+    watched.watch(timedelta(minutes=55))
+    assert written() == before[lead] + timedelta(hours=1)
+    watched.salesforce.set("Lead", lead, {"Status": "Working - Contacted"}, at=watched.now + FIVE)
+    watched.watch(2 * FIVE)
+    assert written() == before[lead] + timedelta(hours=1, minutes=5)
+
+
+def test_a_watch_does_not_go_back_in_time(watched):
+    before = watched.handoffs()
+    with pytest.raises(BadInput, match="Take a later --as-of"):
+        watched.watch(-timedelta(minutes=1))
+    watched.now += timedelta(minutes=1)
+    assert watched.handoffs().equals(before)
+
+
+def command(watched, *arguments):
+    """Run `tandem` against the company; give its exit code and its JSON."""
+    environment = {
+        "TANDEM_DATABASE_URL": watched.database,
+        "HUBSPOT_ACCESS_TOKEN": "standin-token",
+        "HUBSPOT_BASE_URL": watched.settings.hubspot_base_url,
+        "SALESFORCE_LOGIN_URL": watched.settings.salesforce_login_url,
+        "SALESFORCE_CLIENT_ID": "standin-client",
+        "SALESFORCE_CLIENT_SECRET": "standin-secret",
+    }
+    done = CliRunner().invoke(tandem, [*arguments, "--json"], env=environment)
+    code = getattr(done.exception, "exit_code", done.exit_code)
+    return code, json.loads(done.stdout or "{}")
+
+
+def test_the_command_ends_with_6_while_a_channel_is_down_and_loses_nothing(watched):
+    days = (1 - watched.now.weekday()) % 7 + 7
+    watched.now = (watched.now + timedelta(days=days)).replace(
+        hour=15
+    )  # Tuesday, before noon there
+    with watched.store() as store:
+        store.store_notice("r", "k" * 16, "pager", "2026-11-02", "Wake up", at=watched.now)
+    for later in (0, 5):
+        moment = watched.now + timedelta(minutes=later)
+        code, found = command(watched, "watch", "--as-of", moment.isoformat())
+        assert (code, found["channels_down"]) == (6, ["pager"])
+    watched.now = moment
+    with watched.store() as store:
+        assert [row.attempts for row in store.unsent_messages() if row.route == "pager"] == [2]
+
+
+def test_an_alert_is_taken_note_of_once_and_by_a_name(watched):
+    _, listed = command(watched, "alerts")
+    alert = listed["alerts"][0]["alert_key"]
+    assert command(watched, "alerts", "ack", alert, "--by", " ")[0] == 3
+    for person in ("ana", "ben"):
+        code, noted = command(watched, "alerts", "ack", alert, "--by", person)
+        assert (code, noted) == (0, {"alert": alert, "acknowledged_by": "ana"})
+    assert alert not in {row["alert_key"] for row in command(watched, "alerts")[1]["alerts"]}
 
 
 def test_a_watch_does_not_run_beside_a_night(watched):

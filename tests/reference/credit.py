@@ -40,12 +40,11 @@ class Deal:
 
 
 def path(deal: Deal, window_days: int | None) -> list[Touch]:
-    """Rules A1 to A3."""
+    """Rules A1 to A3; of one id twice at one time the channel earlier in the alphabet counts."""
     earliest: dict[str, Touch] = {}
     for touch in deal.touches:
-        known = earliest.get(touch.id)
-        if known is None or touch.at < known.at:
-            earliest[touch.id] = touch
+        known = earliest.get(touch.id, touch)
+        earliest[touch.id] = min(known, touch, key=lambda one: (one.at, one.channel))
     begin = deal.closed_at - timedelta(days=window_days) if window_days is not None else None
     inside = [
         touch
@@ -56,7 +55,7 @@ def path(deal: Deal, window_days: int | None) -> list[Touch]:
 
 
 def weights(
-    model: str, deal: Deal, touches: Sequence[Touch], half_life_days: int
+    model: str, deal: Deal, touches: Sequence[Touch], half_life_days: Decimal
 ) -> list[Fraction]:
     """Rules A4 to A6; decay weights have a hundred digits."""
     if model == "linear":
@@ -94,8 +93,8 @@ def _by_channel(touches: Sequence[Touch]) -> list[Fraction]:
     return [Fraction(1, len(set(channels)) * channels.count(channel)) for channel in channels]
 
 
-def _by_age(deal: Deal, touches: Sequence[Touch], half_life_days: int) -> list[Fraction]:
-    half_life = Decimal(half_life_days * 86_400 * 10**6)
+def _by_age(deal: Deal, touches: Sequence[Touch], half_life_days: Decimal) -> list[Fraction]:
+    half_life = half_life_days * 86_400 * 10**6
     with localcontext() as context:
         context.prec = DIGITS
         raw = []
@@ -118,7 +117,9 @@ def split(amount_minor: int, shares: Sequence[Fraction]) -> list[int]:
     return [sign * part for part in parts]
 
 
-def credit(model: str, deal: Deal, window_days: int | None, half_life_days: int = 7) -> list[int]:
+def credit(
+    model: str, deal: Deal, window_days: int | None, half_life_days: Decimal = Decimal(7)
+) -> list[int]:
     """Minor units per touch of the path; nothing for a deal without one."""
     touches = path(deal, window_days)
     if not touches:

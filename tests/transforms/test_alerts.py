@@ -55,7 +55,7 @@ def texts(*rows, pending=None, spent=None, now=MONDAY, stored=MONDAY):
         AGREEMENT.alerts,
         AGREEMENT.handoff,
         AGREEMENT.calendar,
-        Links("https://crm.example/"),
+        Links("https://crm.example/", "https://app.example/contacts/1/record/0-1/"),
         now,
     )
     dropped = places.loc[places["message_key"].isna(), "alert_key"].tolist()
@@ -106,7 +106,8 @@ def test_a_message_says_what_which_record_when_and_what_next():
     assert text.splitlines()[:-1] == [
         f"Handoffs for owner {OWNER}: 1 missed",
         "- MISSED: lead 00Q000000000001EAA, tier mql, due Mon 02 Mar 10:00 EST, 30 min of working"
-        f" time over; not answered yet; owner {OWNER} https://crm.example/00Q000000000001EAA",
+        f" time over; not answered yet; owner {OWNER} https://crm.example/00Q000000000001EAA"
+        " https://app.example/contacts/1/record/0-1/1",
         "Next: call or write now and log it on the record; the clock runs on.",
     ]
     assert dropped == []

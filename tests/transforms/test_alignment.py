@@ -53,7 +53,7 @@ def test_good_figures_do_not_lift_a_bad_opinion():
 @pytest.mark.parametrize(
     ("worse", "stage", "step"),
     [
-        ({"is_signed": False}, "undefined", "sign the agreement"),
+        ({"is_in_force": False}, "undefined", "run the night by it"),
         ({"found_share": Fraction(9, 10)}, "undefined", "missing MQLs"),
         ({"clocks_share": Fraction(1, 2)}, "defined", "late handoffs"),
         ({"promises_share": None}, "defined", "promise"),

@@ -1,6 +1,7 @@
 """Every model against the slow reference in fractions, and the laws that no split may break."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -17,6 +18,7 @@ from agreement.policy import MODELS, AnchorWeights, Attribution, load_agreement
 from tests import builders
 from tests.reference import credit as reference
 from transforms import attribution
+from transforms.attribution import channels
 from transforms.attribution.decay import decayed
 
 DEFAULT = load_agreement().attribution
@@ -398,6 +400,24 @@ def test_channels_share_all_conversions_whatever_the_model(rows, model):
     weights = DEFAULT.weights.position_based
     credit = attribution.channel_results(paths, paths.conversions, model, weights)
     assert sum(credit) == paths.conversions.sum()
+
+
+@given(
+    path_rows, st.sampled_from(attribution.CHANNEL_MODELS), st.sampled_from([np.uint8, np.int16])
+)
+def test_the_size_of_the_integers_that_number_channels_changes_nothing(rows, model, size):
+    paths, weights = counted(*rows), DEFAULT.weights.position_based
+    narrow = replace(paths, channel=paths.channel.astype(size))
+    expected = attribution.channel_results(paths, paths.conversions, model, weights)
+    assert attribution.channel_results(narrow, paths.conversions, model, weights) == expected
+
+
+@pytest.mark.parametrize("often", [1, 5])
+def test_the_size_of_a_piece_changes_no_removal_effect(often, monkeypatch):
+    rows = [("abca", often, 0), ("b", 0, 1), ("cab", 1, 0), ("ccb", 0, 1)]
+    whole = attribution.removal_effects(counted(*rows))
+    monkeypatch.setattr(channels, "_PATHS_PER_PIECE", 1)
+    assert attribution.removal_effects(counted(*rows)) == whole
 
 
 def test_shapley_equals_the_value_over_all_orders_of_channels():

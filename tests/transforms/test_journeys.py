@@ -398,6 +398,23 @@ def test_the_order_of_rows_does_not_matter(rows, random):
     assert path(*shuffled) == path(*rows)
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.sampled_from("abc"), st.integers(0, 3)), max_size=20),
+    st.integers(1, 6),
+)
+def test_how_many_touches_are_looked_at_at_once_changes_no_order(rows, at_once):
+    deal, touch_id, at = (pd.Series([row[place] for row in rows]) for place in range(3))
+    columns = (deal.astype("int64"), pd.to_datetime(at, unit="h", utc=True), touch_id.astype("str"))
+    whole = journeys.path_order(*columns).tolist()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(journeys, "_TOUCHES_AT_ONCE", at_once)
+        assert journeys.path_order(*columns).tolist() == whole
+    earliest = {}
+    for place, (deal_, name, hour) in enumerate(rows):
+        earliest[deal_, name] = min(earliest.get((deal_, name), (hour, place)), (hour, place))
+    assert set(whole) == {place for _, place in earliest.values()}
+
+
 @given(rows_of_touches)
 def test_a_touch_outside_the_window_changes_nothing(rows):
     outside = [("z", "ann", "2020-01-01T00:00Z"), ("zz", "bob", "2026-06-01T00:00Z")]

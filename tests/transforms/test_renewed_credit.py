@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
@@ -12,6 +12,7 @@ from agreement import frames
 from agreement.policy import MODELS, Attribution
 from tests import builders
 from transforms import attribution
+from transforms.journeys import narrowed
 
 DEFAULT = builders.AGREEMENT.attribution
 CHANNELS = {"form": "marketing", "email": "marketing", "call": "sales", "meeting": "sales"}
@@ -92,9 +93,29 @@ def test_a_night_that_renews_only_what_changed_equals_one_that_splits_everything
     assert set(fresh["deal_id"]) <= set(stale)
 
 
+@settings(max_examples=60)
+@given(books(), st.permutations(MODELS), st.sampled_from([10, 20]), st.integers(1, 12))
+def test_a_night_that_renews_only_what_left_a_window_equals_one_that_splits_everything(
+    book, models, days_, nights
+):
+    policy = DEFAULT.model_copy(
+        update={"shared": models[0], "shown": tuple(models[1:3]), "windows": {models[1]: days_}}
+    )
+    every, deals = read(book)
+    later = deals.assign(credited_at=deals["credited_at"] + pd.Timedelta(days=nights))
+    paths = narrowed(every, deals, policy.widest_window)
+    kept = attribution.credits(paths, deals, policy)
+    basis = attribution.credit_basis(paths, deals, policy)
+    paths = narrowed(every, later, policy.widest_window)
+    stale = attribution.stale_deals(basis, attribution.credit_basis(paths, later, policy))
+    found, _ = attribution.renewed_credits(kept, stale, paths, later, policy)
+    assert_frame_equal(found, attribution.credits(paths, later, policy))
+
+
 @given(books(), policies)
-def test_nothing_is_split_anew_when_nothing_changed(book, policy):
+def test_nothing_is_split_anew_while_nothing_left_a_window(book, policy):
     paths, deals = read(book)
+    policy = policy.model_copy(update={"windows": {}})
     basis = attribution.credit_basis(paths, deals, policy)
     later = deals.assign(credited_at=deals["credited_at"] + pd.Timedelta(days=1))
     again = attribution.credit_basis(paths, later, policy)

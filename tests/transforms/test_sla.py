@@ -1,10 +1,11 @@
 """Clocks: due times, how each stands, and figures that keep the never touched in."""
 
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agreement.policy import load_agreement
@@ -399,3 +400,30 @@ def test_the_curve_is_the_textbook_s_and_never_rises(rows):
     assert curve.to_dict() == pytest.approx(slow_curve(rows))
     assert curve.is_monotonic_decreasing
     assert curve.between(0, 1).all()
+
+
+def exact_figures(rows):
+    """Read median and 90th percentile off the same curve in whole fractions, by the definition."""
+    share, reached = Fraction(1), {}
+    for time in sorted({seconds for seconds, is_touched in rows if is_touched}):
+        at_risk = sum(seconds >= time for seconds, _ in rows)
+        touches = sum(seconds == time and is_touched for seconds, is_touched in rows)
+        share *= 1 - Fraction(touches, at_risk)
+        for name, left in (("median", Fraction(1, 2)), ("p90", Fraction(1, 10))):
+            if share <= left:
+                reached.setdefault(name, time)
+    is_half = 2 * sum(is_touched for _, is_touched in rows) >= len(rows)
+    return reached.get("median") if is_half else None, reached.get("p90")
+
+
+@given(clocks)
+@settings(max_examples=60)
+def test_the_median_and_the_90th_percentile_are_exactly_the_curve_s(rows):
+    limit = 10
+    stood = [
+        "waiting" if not is_touched else "on_time" if seconds <= limit else "late"
+        for seconds, is_touched in rows
+    ]
+    found = figures(*zip((seconds for seconds, _ in rows), stood, strict=True))
+    assert (found["median_working_seconds"], found["p90_working_seconds"]) == exact_figures(rows)
+    assert found["share_within_limit_ppm"] == stood.count("on_time") * 1_000_000 // len(rows)

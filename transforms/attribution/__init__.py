@@ -6,6 +6,7 @@ from transforms.attribution.channels import (
     CHANNEL_MODELS,
     CountedPaths,
     channel_results,
+    exact_sums,
     removal_effects,
 )
 from transforms.attribution.credit import UNKNOWN, credits, path_table, totals
@@ -28,6 +29,7 @@ __all__ = [
     "credit_basis",
     "credit_lines",
     "credits",
+    "exact_sums",
     "path_table",
     "removal_effects",
     "renewed_credits",

@@ -8,6 +8,7 @@ import pandas as pd
 from agreement.policy import Attribution
 
 SHIFT = "floor and cap"
+_TEAMS = ("marketing", "sales")
 _AMOUNTS = ("credit_minor", "credit_deal_minor")
 
 
@@ -21,11 +22,13 @@ def team_shift(touched: pd.DataFrame, policy: Attribution) -> pd.DataFrame:
     least, most = (Fraction(bound) for bound in policy.marketing_bounds)
     if (least <= 0 and most >= 1) or touched.empty:
         return touched.head(0)
-    sums = touched.pivot_table(index="deal_id", columns="team", values=list(_AMOUNTS),
-                               aggfunc="sum", sort=False)  # fmt: skip
-    if {"marketing", "sales"} - set(sums.columns.get_level_values("team")):
+    teams = touched.groupby("deal_id")["team"].transform("nunique")
+    both = touched[teams == len(_TEAMS)]
+    if both.empty:
         return touched.head(0)
-    shared = sums.dropna().astype("int64")
+    # Every deal has both teams: no gap to fill, so that whole numbers stay whole.
+    shared = both.pivot_table(index="deal_id", columns="team", values=list(_AMOUNTS),
+                              aggfunc="sum", sort=False)  # fmt: skip
     moved = {
         name: _moved(
             shared[name, "marketing"].to_numpy(), shared[name, "sales"].to_numpy(), least, most
@@ -35,7 +38,7 @@ def team_shift(touched: pd.DataFrame, policy: Attribution) -> pd.DataFrame:
     rows = pd.concat(
         [
             _lines(shared.index, team, sign, moved)
-            for team, sign in (("marketing", 1), ("sales", -1))
+            for team, sign in zip(_TEAMS, (1, -1), strict=True)
         ]
     )
     is_moved = (rows[list(_AMOUNTS)] != 0).any(axis=1)

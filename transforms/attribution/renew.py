@@ -5,10 +5,20 @@ import hashlib
 import numpy as np
 import pandas as pd
 
-from agreement.frames import CreditBasis, CreditLines, Credits, DataFrame, Deals, PathTouches, empty
+from agreement.frames import (
+    CreditBasis,
+    CreditLines,
+    Credits,
+    DataFrame,
+    Deals,
+    PathTouches,
+    empty,
+    lookup,
+)
 from agreement.policy import Attribution
 from transforms.attribution.bounds import SHIFT
 from transforms.attribution.credit import as_credits, credits, micros
+from transforms.journeys import inside_window
 
 _KEYS = ("tandem-of-basis1", "tandem-of-basis2")
 # Not `credited_at`: an open deal's moves every night, and no weight follows from it.
@@ -21,11 +31,12 @@ def credit_basis(
 ) -> DataFrame[CreditBasis]:
     """Hash what each credited deal's credits follow from: amount, path with its anchors, agreement.
 
-    One row per deal that is won or open, in the given order. Equal bases give equal credits.
+    One row per deal that is won or open, in the given order. `paths` lie in the widest window of
+    the models. Equal bases give equal credits.
     """
     credited = deals[deals["credited_at"].notna()].reset_index(drop=True)
     amount = _hashed(credited[["deal_id", *_AMOUNT]])
-    path = _path_hashes(paths, credited)
+    path = _path_hashes(paths, credited, policy)
     content = policy.model_dump_json(exclude={"synergy", "team_costs"})
     agreement = hashlib.sha256(content.encode()).hexdigest()[:16]
     basis = amount + "-" + path + "-" + agreement
@@ -33,13 +44,14 @@ def credit_basis(
     return CreditBasis.validate(frame, lazy=True)
 
 
-def _path_hashes(paths: pd.DataFrame, deals: pd.DataFrame) -> pd.Series:
-    """Hash each deal's touches in their order, and its anchors."""
+def _path_hashes(paths: pd.DataFrame, deals: pd.DataFrame, policy: Attribution) -> pd.Series:
+    """Hash each deal's touches in their order, its anchors, and what narrower windows hold."""
     places = pd.Index(deals["deal_id"]).get_indexer(pd.Index(paths["deal_id"]))
     rows = paths[places >= 0].assign(touched_at=micros(paths["touched_at"])[places >= 0])
     rows = rows.assign(step=rows.groupby("deal_id").cumcount())
     anchors = pd.DataFrame(
         {name: micros(deals[name]) for name in ("lead_created_at", "created_at")}
+        | _narrower_counts(paths, deals, policy)
     )
     wholes = []
     for key in _KEYS:
@@ -49,6 +61,24 @@ def _path_hashes(paths: pd.DataFrame, deals: pd.DataFrame) -> pd.Series:
         np.add.at(whole, places[places >= 0], of_rows)
         wholes.append(whole)
     return _hex(wholes, deals.index)
+
+
+def _narrower_counts(
+    paths: pd.DataFrame, deals: pd.DataFrame, policy: Attribution
+) -> dict[str, pd.Series]:
+    """Count each deal's touches in every window narrower than the widest.
+
+    An open deal's windows move on with the night: touches leave a narrow one while the path in the
+    widest stays as it is. A window holds the end of a path, so that a number tells which touches.
+    """
+    windows = {policy.window_of(model) for model in policy.models} - {policy.widest_window}
+    ends = deals.set_index("deal_id")
+    return {
+        f"in {window} days": lookup(
+            deals["deal_id"], inside_window(paths, ends, window).groupby("deal_id").size()
+        ).fillna(0)
+        for window in sorted(window for window in windows if window is not None)
+    }
 
 
 def _hashed(frame: pd.DataFrame) -> pd.Series:

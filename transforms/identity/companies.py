@@ -9,21 +9,46 @@ import pandas as pd
 from agreement.frames import Accounts, Aliases, DataFrame, People, lookup
 from agreement.policy import Identity
 from transforms.identity import links as linking
+from transforms.identity.choices import in_doubt
 from transforms.matching import Words, company_name, is_free_mail, registered_domain
 from transforms.person_names import plain_names
+
+# Nobody has measured what a company's name is worth that no place supports: a guess that puts such
+# pairs among the uncertain ones.
+_NAME_ALONE = 0.7
+_TOLD = {"name": "company", "domain": "domain", "city": "city", "country": "country"}
 
 
 def link_companies(
     nodes: pd.DataFrame, aliases: DataFrame[Aliases], policy: Identity, words: Words
-) -> pd.DataFrame:
-    """Link companies to accounts by stored id, then by domain, then by name and place."""
+) -> linking.Found:
+    """Link companies to accounts by stored id, then by domain, then by name and place.
+
+    Those that have several accounts to choose from, or a name and no place, wait for a person.
+    """
     stored = linking.stored(nodes, aliases, {"001": "account"}, "company")
     own = _described(nodes, policy, words)
     is_open = (own["kind"] == "account") | ~own.index.isin(nodes.index[nodes["partner_id"].notna()])
-    by_domain = _by_domain(own[is_open])
+    of_domain = _pairs(own[is_open], "domain")
+    by_domain = _by_domain(of_domain)
     taken = pd.concat([stored, by_domain])[["a", "b"]].to_numpy().ravel()
-    by_name = _by_name(own[is_open & ~own.index.isin(taken)])
-    return pd.concat([stored, by_domain, by_name], ignore_index=True)
+    of_name = _pairs(own[is_open & ~own.index.isin(taken)], "company")
+    by_name = _by_name(of_name)
+    links = pd.concat([stored, by_domain, by_name], ignore_index=True)
+    settled = links[["a", "b"]].to_numpy().ravel()
+    fits = pd.concat([of_domain, of_name[~_contradicts(of_name)]], ignore_index=True)
+    asked = fits[~fits["node"].isin(settled)].drop_duplicates(["node", "node_other"])
+    rule = pd.Series("name", index=asked.index).mask(linking.agrees(asked, "domain"), "domain")
+    alone = pd.Series(_NAME_ALONE, index=asked.index)
+    return linking.Found(links, *in_doubt(asked, _TOLD, rule, alone))
+
+
+def _pairs(own: pd.DataFrame, key: str) -> pd.DataFrame:
+    """Pair each company with the accounts of the same key."""
+    known = own[own[key].notna()]
+    companies, accounts = known[known["kind"] == "company"], known[known["kind"] == "account"]
+    pairs = companies.merge(accounts, on=key, suffixes=("", "_other"))
+    return pairs.assign(**{f"{key}_other": pairs[key]})
 
 
 def _described(nodes: pd.DataFrame, policy: Identity, words: Words) -> pd.DataFrame:
@@ -66,42 +91,35 @@ def _written(values: pd.Series, write: Callable[[str], str]) -> pd.Series:
     return lookup(values, table).astype("str")
 
 
-def _by_domain(own: pd.DataFrame) -> pd.DataFrame:
+def _by_domain(pairs: pd.DataFrame) -> pd.DataFrame:
     """Link a company to the account of its domain; several accounts share one: the same name too.
 
     Accounts of one domain stay apart: they may be subsidiaries.
     """
-    known = own[own["domain"].notna()]
-    companies, accounts = known[known["kind"] == "company"], known[known["kind"] == "account"]
-    pairs = companies.merge(accounts, on="domain", suffixes=("", "_other"))
     is_single = pairs.groupby("node")["node"].transform("size") == 1
     chosen = pairs[is_single | (pairs["plain"] == pairs["plain_other"])]
     oldest = chosen.sort_values(["node", "created_at_other", "node_other"]).drop_duplicates("node")
     return linking.links(oldest["node"].to_numpy(), oldest["node_other"].to_numpy(), "domain")
 
 
-def _by_name(own: pd.DataFrame) -> pd.DataFrame:
+def _by_name(pairs: pd.DataFrame) -> pd.DataFrame:
     """Link a company and an account that alone have one name in one place.
 
     Legal forms are no part of a name. Two domains contradict; so do two cities, and two countries.
     """
-    named = own[own["company"].notna()]
-    companies, accounts = named[named["kind"] == "company"], named[named["kind"] == "account"]
-    pairs = companies.merge(accounts, on="company", suffixes=("", "_other"))
-    pairs = pairs[_is_one_place(pairs)]
+    is_placed = linking.agrees(pairs, "city") | linking.agrees(pairs, "country")
+    pairs = pairs[is_placed & ~_contradicts(pairs)]
     is_single = ~pairs.duplicated("node", keep=False) & ~pairs.duplicated("node_other", keep=False)
     only = pairs[is_single].sort_values("node")
     return linking.links(only["node"].to_numpy(), only["node_other"].to_numpy(), "name and place")
 
 
-def _is_one_place(pairs: pd.DataFrame) -> pd.Series:
-    is_same, is_other = {}, {}
-    for name in ("domain", "city", "country"):
-        has_both = pairs[name].notna() & pairs[f"{name}_other"].notna()
-        is_equal = (pairs[name] == pairs[f"{name}_other"]).astype(bool)
-        is_same[name], is_other[name] = has_both & is_equal, has_both & ~is_equal
-    contradicts = is_other["domain"] | is_other["city"] | is_other["country"]
-    return (is_same["city"] | is_same["country"]) & ~contradicts
+def _contradicts(pairs: pd.DataFrame) -> pd.Series:
+    return (
+        linking.differs(pairs, "domain")
+        | linking.differs(pairs, "city")
+        | linking.differs(pairs, "country")
+    )
 
 
 # People -------------------------------------------------------------------------------------------
@@ -160,11 +178,7 @@ def _account_by_domain(asked: pd.DataFrame, own: pd.DataFrame) -> pd.Series:
 
 def _account_by_name(asked: pd.DataFrame, own: pd.DataFrame) -> pd.Series:
     pairs = asked.dropna(subset=["company"]).merge(own, on="company", suffixes=("", "_other"))
-    contradicts = pd.Series(data=False, index=pairs.index)
-    for name in ("city", "country"):
-        has_both = pairs[name].notna() & pairs[f"{name}_other"].notna()
-        contradicts |= has_both & (pairs[name] != pairs[f"{name}_other"])
-    return _only(pairs[~contradicts])
+    return _only(pairs[~linking.differs(pairs, "city") & ~linking.differs(pairs, "country")])
 
 
 def _only(pairs: pd.DataFrame) -> pd.Series:

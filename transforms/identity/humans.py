@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -19,21 +17,9 @@ from transforms.person_names import are_alike, are_two, plain_names
 _DUPLICATE, _DUPLICATE_SHARE = "duplicate", 0.99
 
 
-@dataclass(frozen=True)
-class Humans:
-    """Links between people's records, pairs of one system that are one human, doubtful pairs.
-
-    `kin` and `doubtful` are pairs of positions (`a`, `b`); `doubtful` has the columns of links.
-    """
-
-    links: pd.DataFrame
-    kin: pd.DataFrame
-    doubtful: pd.DataFrame
-
-
 def link_humans(
     nodes: pd.DataFrame, aliases: DataFrame[Aliases], policy: Identity, model: MatchModel
-) -> Humans:
+) -> linking.Found:
     """Link people's records by rule, the surest first, then by matching everybody."""
     stored = linking.stored(nodes, aliases, {"00Q": "lead", "003": "contact"}, "contact")
     sure = pd.concat([stored, linking.converted(nodes, aliases)], ignore_index=True)
@@ -48,10 +34,14 @@ def link_humans(
     twins = twins[~_are_clearly_two(twins, nodes, policy, np.zeros(len(twins), dtype=bool))]
     every = pd.concat([sure, exact, likely[clear], twins], ignore_index=True)
     is_inside = _is_inside(every, nodes)
-    kin = pd.concat([every.loc[is_inside, ["a", "b"]], _of_one_partner(stored, nodes)])
+    own = exact[exact["rank"] == linking.EXACT]
+    kin = pd.concat([every.loc[is_inside, ["a", "b"]], _of_one_partner([stored, own], nodes)])
     uncertain = _links_of(_best(found.links[~is_link]), nodes)
     doubtful = pd.concat([uncertain, likely[~clear], unclear], ignore_index=True)
-    return Humans(every, kin, doubtful)
+    words = _links_of(found.links, nodes)[["a", "b"]].assign(
+        words=found.links["evidence"].to_numpy()
+    )
+    return linking.Found(every, doubtful, linking.in_order(words), kin)
 
 
 # Words of matching's evidence that say more than that two people of one name know one company.
@@ -123,17 +113,12 @@ def match_tables(nodes: pd.DataFrame, policy: Identity) -> tuple[pd.DataFrame, p
 def _links_of(found: DataFrame[Links], nodes: pd.DataFrame) -> pd.DataFrame:
     """Turn pairs of ids into links of positions."""
     at = pd.Series(nodes.index, index=nodes["system"] + " " + nodes["record_id"], dtype="int64")
-    rows = pd.DataFrame(
-        {
-            "a": lookup("hubspot " + found["hubspot_id"], at),
-            "b": lookup("salesforce " + found["salesforce_id"], at),
-            "rule": found["rule"],
-            "rank": linking.FOUND,
-            "score": found["score"],
-            "decided_by": None,
-        }
+    return linking.likely(
+        lookup("hubspot " + found["hubspot_id"], at),
+        lookup("salesforce " + found["salesforce_id"], at),
+        found["rule"],
+        found["score"],
     )
-    return linking.typed(rows)
 
 
 def _best(found: pd.DataFrame) -> pd.DataFrame:
@@ -150,9 +135,8 @@ def _duplicates(people: pd.DataFrame, nodes: pd.DataFrame) -> pd.DataFrame:
     one, other = (
         lookup(people["system"] + " " + people[name], at) for name in ("first_id", "record_id")
     )
-    rows = pd.DataFrame({"a": one, "b": other, "rule": _DUPLICATE, "rank": linking.FOUND})
-    rows = rows.assign(score=_DUPLICATE_SHARE, decided_by=None)
-    return linking.typed(rows[rows["a"] != rows["b"]])
+    rows = linking.likely(one, other, _DUPLICATE, _DUPLICATE_SHARE)
+    return rows[rows["a"] != rows["b"]]
 
 
 def _is_inside(links: pd.DataFrame, nodes: pd.DataFrame) -> pd.Series:
@@ -160,9 +144,12 @@ def _is_inside(links: pd.DataFrame, nodes: pd.DataFrame) -> pd.Series:
     return pd.Series(system[links["a"]] == system[links["b"]], index=links.index)
 
 
-def _of_one_partner(stored: pd.DataFrame, nodes: pd.DataFrame) -> pd.DataFrame:
-    """Pair the records of one system that are tied to one partner by ids under names that agree."""
-    there = stored[["a", "b"]]
+def _of_one_partner(ties: list[pd.DataFrame], nodes: pd.DataFrame) -> pd.DataFrame:
+    """Pair the records of one system that are tied to one partner, under names that agree.
+
+    The ties are sure ones: a stored id, or one address under one name.
+    """
+    there = pd.concat([some.loc[~_is_inside(some, nodes), ["a", "b"]] for some in ties])
     both = pd.concat([there, there.rename(columns={"a": "b", "b": "a"})]).drop_duplicates()
     pairs = both.merge(both, on="b", suffixes=("", "_other"))
     pairs = pairs[pairs["a"] < pairs["a_other"]].drop_duplicates(["a", "a_other"])

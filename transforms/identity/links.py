@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,21 @@ _RULES = {
 _COLUMNS = ["a", "b", "rule", "rank", "score", "decided_by"]
 
 
+@dataclass(frozen=True)
+class Found:
+    """What rules and matching say of the records of one entity, by position.
+
+    `doubtful` are links that nobody makes unasked. `words` says in `words` how the fields of pairs
+    (`a` below `b`) agree, without any value. `kin` are pairs of one system that are one by
+    themselves; where it is missing, any link may join two of one system.
+    """
+
+    links: pd.DataFrame
+    doubtful: pd.DataFrame
+    words: pd.DataFrame
+    kin: pd.DataFrame | None = None
+
+
 def keys(system: pd.Series | str, kind: pd.Series | str, record_id: pd.Series) -> pd.Series:
     """Write records as one text each."""
     return (system + " " + kind + " " + record_id).astype("str")
@@ -48,6 +64,12 @@ def links(a: object, b: object, rule: str, decided_by: object = None) -> pd.Data
             rule=rule, rank=rank, score=score, decided_by=decided_by
         )
     )
+
+
+def likely(a: object, b: object, rule: object, score: object) -> pd.DataFrame:
+    """Link records by a likeness that may err; `score` is the share of such pairs that are one."""
+    rows = pd.DataFrame({"a": a, "b": b, "rule": rule, "rank": FOUND, "score": score})
+    return typed(rows.assign(decided_by=None))
 
 
 def typed(rows: pd.DataFrame) -> pd.DataFrame:
@@ -117,3 +139,17 @@ def named(
     found = pd.DataFrame({"a": holders, "b": positions(alive(targets, aliases), nodes)}).dropna()
     found = found[found["a"] != found["b"]]
     return links(found["a"].to_numpy(), found["b"].to_numpy(), rule)
+
+
+# Pairs, side by side ------------------------------------------------------------------------------
+
+
+def agrees(pairs: pd.DataFrame, name: str) -> pd.Series:
+    """Tell pairs whose two sides (`name`, `name_other`) have the same value."""
+    return (pairs[name] == pairs[f"{name}_other"]).fillna(value=False).astype(bool)
+
+
+def differs(pairs: pd.DataFrame, name: str) -> pd.Series:
+    """Tell pairs whose two sides have values, and not the same."""
+    has_both = pairs[name].notna() & pairs[f"{name}_other"].notna()
+    return has_both & ~agrees(pairs, name)

@@ -22,10 +22,10 @@ from transforms.identity import links as linking
 from transforms.identity.companies import link_companies, with_employers
 from transforms.identity.deals import link_deals
 from transforms.identity.decisions import decided, kept
-from transforms.identity.doubts import doubts, with_levels
+from transforms.identity.doubts import doubts
 from transforms.identity.entities import entities
-from transforms.identity.humans import link_humans, match_tables
-from transforms.identity.join import join
+from transforms.identity.humans import link_humans
+from transforms.identity.join import Joined, join
 from transforms.matching import MatchModel
 
 
@@ -74,38 +74,47 @@ def reconcile(
     """
     known = _Known(aliases, decisions, previous, now)
     humans = linking.nodes(with_employers(people, accounts))
-    found = link_humans(humans, aliases, policy, model)
-    persons, asked = _entity("person", humans, found.links, known, found.kin, found.doubtful)
-    companies = linking.nodes(accounts)
-    by_rule = link_companies(companies, aliases, policy, model.words)
-    firms, more = _entity("account", companies, by_rule, known)
-    deals = linking.nodes(deal_records)
-    sales, most = _entity("deal", deals, link_deals(deals, aliases, firms), known)
-    reviews = Reviews.validate(pd.concat([asked, more, most], ignore_index=True), lazy=True)
+    companies, deals = linking.nodes(accounts), linking.nodes(deal_records)
+    persons = _entity("person", humans, link_humans(humans, aliases, policy, model), known)
+    firms = _entity(
+        "account", companies, link_companies(companies, aliases, policy, model.words), known
+    )
+    sales = _entity("deal", deals, link_deals(deals, aliases, firms[0]), known)
+    rows, asked = (
+        pd.concat(parts, ignore_index=True) for parts in zip(persons, firms, sales, strict=True)
+    )
     return Reconciled(
-        Crosswalk.validate(pd.concat([persons, firms, sales], ignore_index=True), lazy=True),
-        with_levels(reviews, *match_tables(humans, policy), model),
+        Crosswalk.validate(rows, lazy=True),
+        Reviews.validate(asked, lazy=True),
     )
 
 
 def _entity(
     entity: str,
     nodes: pd.DataFrame,
-    by_rule: pd.DataFrame,
+    found: linking.Found,
     known: _Known,
-    kin: pd.DataFrame | None = None,
-    doubtful: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Join the records of one entity; give its rows of the crosswalk, and those to ask about."""
     said = decided(entity, nodes, known.aliases, known.decisions)
     before = kept(entity, nodes, known.previous)
-    every = pd.concat([said.links, before, by_rule], ignore_index=True)
+    every = pd.concat([said.links, before, found.links], ignore_index=True)
+    kin, doubtful = found.kin, found.doubtful
     if kin is not None:
         kin = pd.concat([kin, _inside(said.links, nodes), _inside(before, nodes)])
     joined = join(every, said.apart, nodes["system"], kin)
+    if kin is None:
+        doubtful = _open(doubtful, joined, nodes)
     rows = entities(entity, nodes, joined, known.previous, known.now)
-    nothing = every.iloc[:0] if doubtful is None else doubtful
-    return rows, doubts(entity, nodes, joined, nothing, said.apart, known.now)
+    return rows, doubts(entity, nodes, joined, doubtful, found.words, said.apart, known.now)
+
+
+def _open(doubtful: pd.DataFrame, joined: Joined, nodes: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the pairs of which one record has found its partner in the other system."""
+    systems = nodes["system"].groupby(joined.cluster).nunique()
+    has_partner = systems.to_numpy()[joined.cluster] > 1
+    is_open = ~has_partner[doubtful["a"].to_numpy()] & ~has_partner[doubtful["b"].to_numpy()]
+    return doubtful[is_open]
 
 
 def _inside(links: pd.DataFrame, nodes: pd.DataFrame) -> pd.DataFrame:

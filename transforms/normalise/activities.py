@@ -56,6 +56,7 @@ def activities(
             _engagements(mirrors, associations, "call", _hubspot_calls),
             _engagements(mirrors, associations, "meeting", _hubspot_meetings),
             _engagements(mirrors, associations, "email", _hubspot_emails),
+            _engagements(mirrors, associations, "communication", _hubspot_texts),
             _form_submissions(mirrors),
             _email_clicks(mirrors),
             _tasks(mirrors["salesforce", "task"]),
@@ -159,6 +160,16 @@ def _hubspot_emails(mirror: pd.DataFrame) -> pd.DataFrame:
         status=status,
         is_done=status.isna() | status.isin(_EMAILS_SENT),
         title=texts(mirror, "hs_email_subject"),
+    )
+
+
+def _hubspot_texts(mirror: pd.DataFrame) -> pd.DataFrame:
+    """Read text messages; HubSpot says by which channel, and not who wrote to whom."""
+    return _acts(
+        mirror,
+        "hubspot",
+        "text",
+        status=words(texts(mirror, "hs_communication_channel_type")),
     )
 
 

@@ -77,6 +77,12 @@ FIELDS: Mapping[Key, tuple[str, ...]] = MappingProxyType(
             "hubspot_owner_id",
             "hs_object_source",
         ),
+        ("hubspot", "communication"): (
+            "hs_timestamp",
+            "hs_communication_channel_type",
+            "hubspot_owner_id",
+            "hs_object_source",
+        ),
         ("hubspot", "form"): ("name", "form_type"),
         ("hubspot", "form_submission"): ("form_id", "submitted_at", "email", "page_url"),
         ("hubspot", "email_event"): (
@@ -215,6 +221,7 @@ ASSOCIATED: Mapping[Key, tuple[str, ...]] = MappingProxyType(
         ("hubspot", "call"): ("contact",),
         ("hubspot", "meeting"): ("contact",),
         ("hubspot", "email"): ("contact",),
+        ("hubspot", "communication"): ("contact",),
     }
 )
 

@@ -77,6 +77,16 @@ def test_a_pull_that_went_on_to_its_end_counts_as_the_one_that_it_is(store):
     assert store.watermark("hubspot", "contact") == NOON
 
 
+def test_a_read_up_to_an_earlier_moment_leaves_a_stopped_pull_its_place(store):
+    save(store, [batch("1")], is_full=True)
+    with pytest.raises(VendorUnavailable):
+        save(store, stopped_after(batch("1", resume="a")), hours=1)
+    save(store, [batch("2")])  # a look between nights
+    assert store.progress("hubspot", "contact").resume == "a"
+    save(store, [batch("2")], hours=2)
+    assert store.progress("hubspot", "contact") is None
+
+
 def test_a_pull_that_begins_anew_does_not_count_what_an_earlier_one_saw(store):
     with pytest.raises(VendorUnavailable):
         save(store, stopped_after(batch("1", "2", resume="a")), is_full=True)

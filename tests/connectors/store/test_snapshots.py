@@ -63,6 +63,19 @@ def test_what_was_pulled_is_read_back_as_text_and_utc_instants(store):
     ]  # fmt: skip
 
 
+def test_recent_records_are_the_live_ones_that_changed_from_a_moment_on(store):
+    early = NOON - timedelta(microseconds=1)
+    pull(
+        store,
+        Batch((
+            contact("1", modified_at=NOON), contact("2", modified_at=early),
+            contact("3", modified_at=None), contact("4", modified_at=LATER, is_deleted=True),
+        )),
+    )  # fmt: skip
+    assert store.mirror("hubspot", "contact", [], since=NOON)["record_id"].tolist() == ["1"]
+    assert store.mirror("salesforce", "lead", [], since=NOON).empty
+
+
 def test_a_mirror_that_was_never_read_is_an_empty_table_with_its_columns(store):
     frame = store.mirror("salesforce", "lead", ["Email"])
     assert len(frame) == 0
