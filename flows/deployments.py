@@ -37,6 +37,7 @@ from flows.prefect_runner import (
     Bar,
     artifact_key,
     as_flow,
+    due_at,
     form_field,
     named,
     show_table,
@@ -104,7 +105,7 @@ class NightOptions(BaseModel):
 def _night_name() -> str:
     given = runtime.flow_run.parameters
     options = NightOptions.model_validate(given.get("options") or {})
-    moment = options.as_of or runtime.flow_run.scheduled_start_time
+    moment = options.as_of or due_at()
     parts = ["nightly", given.get("mode", "plan"), given.get("portal", ""), str(moment)[:10]]
     return "-".join(part for part in parts if part)
 
@@ -120,7 +121,7 @@ def nightly_sync(
     ] = NightOptions(),  # noqa: B008 - frozen defaults are what the form shows
 ) -> dict[str, Any]:
     """Pull both CRMs, reconcile, measure, plan, and (mode apply) write the shared numbers back."""
-    moment = options.as_of or runtime.flow_run.scheduled_start_time
+    moment = options.as_of or due_at()
     bar = Bar(artifact_key("nightly-progress", portal), _STAGES if mode == "apply" else 7)
     opened = partial(
         open_run,
@@ -208,9 +209,9 @@ def handoff_watch(portal: Portal = "") -> dict[str, Any]:
     A night that holds the lock does the same and more: then there is nothing to do here. Nor is
     there in a run that comes so late that others have been due since, nor before the first night.
     """
-    due_at = runtime.flow_run.scheduled_start_time
-    if due_at is not None and utc_now() - due_at > _OVERTAKEN:
-        return {"skipped": f"was due {due_at:%Y-%m-%d %H:%M} UTC; a later one does it"}
+    moment = due_at()
+    if moment is not None and utc_now() - moment > _OVERTAKEN:
+        return {"skipped": f"was due {moment:%Y-%m-%d %H:%M} UTC; a later one does it"}
     try:
         with open_run(settings_of(portal)) as run:
             if run.store.last_applied_as_of() is None:

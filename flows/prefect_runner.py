@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import UTC, datetime
 from typing import Any, ParamSpec, TypeVar, cast
 from uuid import uuid5
 
@@ -115,13 +116,22 @@ def as_flow(
     return decorate
 
 
+def due_at() -> datetime | None:
+    """Give the moment that a run is for, in UTC; None outside a run.
+
+    As a plain one: differences of Prefect's own kind of datetime are of a kind that pandas refuses.
+    """
+    moment = runtime.flow_run.scheduled_start_time
+    return datetime.fromisoformat(moment.isoformat()).astimezone(UTC) if moment else None
+
+
 def named(what: str) -> Callable[[], str]:
     """Name a flow's runs by what they do, for which portal, and the minute they are for, in UTC."""
 
     def name() -> str:
         portal = runtime.flow_run.parameters.get("portal", "")
-        due_at = runtime.flow_run.scheduled_start_time
-        return "-".join(part for part in (what, portal, f"{due_at:%Y-%m-%dT%H:%M}") if part)
+        moment = runtime.flow_run.scheduled_start_time
+        return "-".join(part for part in (what, portal, f"{moment:%Y-%m-%dT%H:%M}") if part)
 
     return name
 

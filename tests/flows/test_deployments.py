@@ -195,6 +195,8 @@ def test_a_waiting_plan_is_answered_by_a_person_and_the_next_night_writes_nothin
     again = one.sync()
     assert json.loads(again.stdout)["written"] == {"hubspot": {}, "salesforce": {}}
     assert len(filled(one)) > 1_000
+    by_schedule = site.ended(site.start("nightly-sync", portal="one"))  # now is when it is due
+    assert by_schedule["state_type"] == "COMPLETED", by_schedule["state"]["message"]
 
 
 def test_a_run_that_is_refused_says_who_has_to_act(site, worker):
