@@ -307,9 +307,10 @@ class Reviews(Table):
     """One row per pair of records that only a person can settle; never linked meanwhile.
 
     `review_id` is the pair's (`agreement.pairs`). `score` is the share of such pairs that are
-    right. `levels` is JSON: per field how it agrees in words, and its weight in bits; `evidence`
-    the same in one line; both without any value. `keys` is what the pair is told by, as a hash.
-    `found_at` is the night that first asked, `ended_at` when it needed no answer any more.
+    right. `evidence` says in words how the fields agree, without any value; their weights are
+    worked out when somebody looks, and `levels` is an empty JSON list. `keys` is what the pair is
+    told by, as a hash. `found_at` is the night that first asked, `ended_at` when it needed no
+    answer any more.
     """
 
     review_id: str

@@ -7,7 +7,7 @@ Prefect shows is a window: the store holds what is true.
 import sys
 from collections.abc import Mapping
 from contextlib import closing, nullcontext
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -26,13 +26,16 @@ from pydantic import AwareDatetime, BaseModel, Field, SecretStr
 from sqlalchemy.engine import make_url
 
 from agreement.errors import Busy, GuardStopped
+from agreement.policy import load_agreement
 from connectors.clock import utc_now
 from connectors.participants import read_approvers
 from connectors.store import Store
 from flows import forget as forgetting
 from flows import provision, rewards, undo, writes
+from flows.backtest import backtest
 from flows.blocks import settings_of
 from flows.night import Mode, night
+from flows.pack import read_pack, send_pack
 from flows.prefect_runner import (
     Bar,
     artifact_key,
@@ -43,13 +46,15 @@ from flows.prefect_runner import (
     show_table,
     when_free,
 )
-from flows.reading import reading_of
+from flows.reading import open_reading, reading_of
 from flows.review import CAPACITY, review_queue
 from flows.review_answers import answer_of, decide
 from flows.run import Run, agreement_in_force, connect, open_run
 from flows.scope import Scope
 from flows.show import show_night, show_provision
+from flows.show_backtest import show_backtest
 from flows.show_forget import show_forget
+from flows.show_pack import show_pack
 from flows.show_review import show_decided
 from flows.show_writes import show_applied, show_undo
 from flows.watch import watch
@@ -386,6 +391,45 @@ def provision_fields(is_applied: IsApplied = False, portal: Portal = "") -> dict
     result = {"is_applied": is_applied, "objects": [vars(row) for row in rows]}
     create_markdown_artifact(
         key=artifact_key("provision", portal), markdown=f"```\n{show_provision(result)}\n```"
+    )
+    return result
+
+
+@as_flow("weekly-meeting", run_name=named("weekly-meeting"))
+def weekly_meeting(
+    is_sent: Annotated[
+        bool, form_field("Send it", "By the agreed routes, once per week. Off only shows it")
+    ] = False,
+    portal: Portal = "",
+) -> dict[str, Any]:
+    """Write the weekly pack from what the last night found; nothing is asked of a CRM."""
+    with open_reading(settings_of(portal)) as reading:
+        # Artifacts are for whoever may see Prefect's page: no names there, whatever is agreed.
+        view = read_pack(reading, has_names=False)
+        create_markdown_artifact(
+            key=artifact_key("weekly-pack", portal),
+            markdown=f"```\n{show_pack(view)}\n```",
+            description="What changed, what to decide, what was promised, whom to thank",
+        )
+        sent = send_pack(reading, read_pack(reading), utc_now()) if is_sent else {}
+    return {"week": str(view["first"]), **sent}
+
+
+@as_flow("backtest", run_name=named("backtest"))
+def backtest_draft(
+    draft: Annotated[
+        str, form_field("Draft", "A file with the draft of the agreement, as the worker sees it")
+    ],
+    since: Annotated[date, form_field("From", "Compare from this day on, in the company's zone")],
+    portal: Portal = "",
+) -> dict[str, Any]:
+    """Replay history under a draft beside the agreement in force; nothing is written."""
+    with open_reading(settings_of(portal)) as reading:
+        result = backtest(reading, load_agreement(Path(draft)), since)
+    create_markdown_artifact(
+        key=artifact_key("backtest", portal),
+        markdown=f"```\n{show_backtest(result)}\n```",
+        description="Clocks, credit and pools under the draft, beside those in force",
     )
     return result
 

@@ -146,8 +146,8 @@ def _evidence(
         for entity, left, right in pairs
         if entity == "person" and left[0] != right[0]
     ]
-    levels = field_weights(tables["person"], asked, policy)
-    moves = _moves_of(tables["person"], asked, policy)
+    levels = field_weights(tables["person"], asked, policy) if asked else {}
+    moves = _moves_of(tables["person"], asked, policy) if asked else {}
     return [
         {
             "id": pair_id(entity, left, right),
@@ -167,8 +167,6 @@ def _moves_of(
     people: pd.DataFrame, asked: Sequence[tuple[str, str]], policy: Identity
 ) -> dict[tuple[str, str], dict[str, Any]]:
     """Ask the shipped model what would have changed pairs."""
-    if not asked:
-        return {}
     found = changes(*match_tables(people, policy), distinct_pairs(asked), shipped_model())
     return {
         (str(one), str(other)): _moves(rows)

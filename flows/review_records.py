@@ -88,8 +88,6 @@ def field_weights(
     record is gone has no fields.
     """
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    if not asked:
-        return found
     rows = weights(*match_tables(people, policy), distinct_pairs(asked), shipped_model())
     for row in rows.to_dict("records"):
         told = {"field": row["field"], "level": row["level"], "weight": round(row["weight"], 2)}

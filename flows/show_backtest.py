@@ -34,9 +34,12 @@ def show_backtest(result: Mapping[str, Any]) -> str:
 
 def _proof(result: Mapping[str, Any]) -> list[str]:
     proof = result["proof"]
-    counts = ", ".join(f"{name} {of['computed']:,}" for name, of in proof["tables"].items())
-    lines = [f"The agreement in force reproduces run {proof['run_id']}: {counts}"]
-    lines.append(f"  ledger: {proof['ledger']}")
+    counts = ", ".join(f"{words(name)} {of['computed']:,}" for name, of in proof["tables"].items())
+    lines = [
+        f"The agreement in force reproduces run {proof['run_id']}, row by row:",
+        f"  {counts}",
+        f"  ledger: {proof['ledger']}",
+    ]
     if proof["moved_on_by_watch"]:
         lines.append(f"  {proof['moved_on_by_watch']:,} clocks moved on since: not compared")
     if result["known_since"] and result["known_since"] > result["since"]:
@@ -97,7 +100,10 @@ def _promises(promises: Sequence[Mapping[str, Any]]) -> list[str]:
 def _kept(side: Mapping[str, Any] | None) -> str:
     if side is None:
         return "not promised"
-    return {True: "kept", False: "not kept", None: "nothing to tell"}[side["is_kept"]]
+    if side["is_kept"] is None:
+        return "nothing to tell"
+    actual = share_text(side["actual"]) if side["unit"] == "ppm" else f"{side['actual']:,}"
+    return f"{'kept' if side['is_kept'] else 'not kept'}, {actual}"
 
 
 def _credit(result: Mapping[str, Any]) -> list[str]:

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from pydantic import SecretStr
 
 from agreement.errors import AgreementError, BadInput, BadTable, Stale
 from agreement.policy import DEFAULT_PATH, load_agreement
 from agreement.wording import money_text, signed_money
 from connectors.backtest_page import write_backtest
+from connectors.clock import utc_now
 from connectors.settings import Settings
 from connectors.store import Store
 from flows import rewards
@@ -143,7 +145,7 @@ def close_the_summer(settings: Settings) -> None:
             (rewards.approve, "bob"),
             (rewards.close, "bob"),
         ):
-            step(store, "2026-Q3", Person(name, is_verified=True), datetime.now(UTC))
+            step(store, "2026-Q3", Person(name, is_verified=True), utc_now())
 
 
 def test_a_draft_gives_what_a_night_by_it_finds(found, found_by_draft):
@@ -211,10 +213,10 @@ def copied(drafted, tmp_path):
     """Give a copy of the default's store, to be spoilt."""
     _, _, by_default, _ = drafted
     path = tmp_path / "copy.db"
-    with closing(sqlite3.connect(by_default.database_url.removeprefix("sqlite:///"))) as source:
-        with closing(sqlite3.connect(path)) as target:
-            source.backup(target)
-    return by_default.model_copy(update={"tandem_database_url": f"sqlite:///{path}"})
+    whole = by_default.database_url.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(whole)) as source, closing(sqlite3.connect(path)) as target:
+        source.backup(target)
+    return by_default.model_copy(update={"tandem_database_url": SecretStr(f"sqlite:///{path}")})
 
 
 def spoil(settings: Settings, statement: str) -> None:
@@ -246,6 +248,7 @@ def test_a_ledger_that_lacks_what_is_due_stops_it(copied, tmp_path):
     people.write_text(
         "spiffs: [{period: 2026-Q4, participant: sales, amount: '500'}]\n", encoding="utf-8"
     )
+    people.chmod(0o600)
     settings = copied.model_copy(update={"tandem_participants": people})
     with pytest.raises(Stale, match=r"the ledger lacks \d+ postings.* Run tandem sync"):
         tried(settings, load_agreement())
@@ -253,7 +256,7 @@ def test_a_ledger_that_lacks_what_is_due_stops_it(copied, tmp_path):
 
 def test_what_a_later_run_read_is_named_as_the_cause(copied):
     with closing(Store.open(copied.database_url)) as store:
-        at = datetime(2026, 11, 18, tzinfo=UTC)
+        at = utc_now()
         run_id = store.start_run(as_of=at, agreement_version="default v1", started_at=at)
     spoil(copied, "update handoff set status = 'late' where status = 'on_time'")
     with pytest.raises(Stale, match=f"Run {run_id} came after it"):

@@ -224,6 +224,16 @@ def test_duplicates_inside_one_system_are_one_person():
     assert groups(found) == {frozenset({"1", LEAD, OTHER_LEAD})}
 
 
+def test_two_records_that_one_contact_is_by_id_and_by_address_are_duplicates():
+    found = identity(
+        contact("1", email="a@x.test", partner_id=CONTACT),
+        their_contact(email="ann@old.test"),
+        lead(LEAD, email="a@x.test"),
+    )
+    assert groups(found.crosswalk) == {frozenset({"1", CONTACT, LEAD})}
+    assert found.reviews.empty
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -308,6 +318,63 @@ def test_of_several_accounts_with_one_domain_the_name_decides():
         frozenset({"20", "001000000000002AAA"}),
         frozenset({"001000000000001AAA"}),
     }
+
+
+def asked(found, entity):
+    rows = found.reviews[found.reviews["entity"] == entity]
+    return {frozenset(pair) for pair in zip(rows["left_id"], rows["right_id"], strict=True)}
+
+
+ONE_ACCOUNT, OTHER_ACCOUNT = "001000000000001AAA", "001000000000002AAA"
+
+
+def test_a_company_with_two_accounts_of_its_domain_waits_until_a_person_accepts_one():
+    records = [
+        company(domain="acme.test", name="Acme"),
+        account(ONE_ACCOUNT, domain="acme.test", name="Acme North"),
+        account(OTHER_ACCOUNT, domain="acme.test", name="Acme South"),
+    ]
+    found = identity(accounts=records)
+    assert len(groups(found.crosswalk)) == 3
+    both = {frozenset({"20", ONE_ACCOUNT}), frozenset({"20", OTHER_ACCOUNT})}
+    assert asked(found, "account") == both
+    assert found.reviews["score"].tolist() == [0.5, 0.5]
+    sides = ("hubspot", "company", "20"), ("salesforce", "account", ONE_ACCOUNT)
+    accepted = decided("accept", *sides, entity="account")
+    after = identity(accounts=records, decisions=[accepted])
+    assert frozenset({"20", ONE_ACCOUNT}) in groups(after.crosswalk)
+    assert after.reviews.empty
+
+
+def test_a_company_name_that_no_place_supports_waits_and_a_rejection_is_kept():
+    records = [company(name="Acme GmbH"), account(ONE_ACCOUNT, name="Acme")]
+    assert asked(identity(accounts=records), "account") == {frozenset({"20", ONE_ACCOUNT})}
+    sides = ("hubspot", "company", "20"), ("salesforce", "account", ONE_ACCOUNT)
+    rejected = decided("reject", *sides, entity="account")
+    assert identity(accounts=records, decisions=[rejected]).reviews.empty
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        {"name": "Renewal", "amount": "900", "closed_on": "2026-05-01"},
+        {"name": "Acme renews", "amount": "500", "closed_on": "2026-03-01"},
+    ],
+)
+def test_a_deal_that_only_its_name_or_only_its_amount_and_date_tell_waits(theirs):
+    accounts = [company(domain="acme.test"), account(ONE_ACCOUNT, domain="acme.test")]
+    own = {"name": "Renewal", "amount": "500", "closed_on": "2026-03-01"}
+    deals = [
+        hubspot_deal("9", account_record_id="20", **own),
+        {"record_id": OPPORTUNITY, "account_record_id": ONE_ACCOUNT} | theirs,
+    ]
+    found = identity(accounts=accounts, deals=deals)
+    assert asked(found, "deal") == {frozenset({"9", OPPORTUNITY})}
+    sides = ("hubspot", "deal", "9"), ("salesforce", "opportunity", OPPORTUNITY)
+    pinned = decided("pin", *sides, entity="deal")
+    after = identity(accounts=accounts, deals=deals, decisions=[pinned])
+    assert frozenset({"9", OPPORTUNITY}) in groups(after.crosswalk)
+    assert after.reviews.empty
 
 
 def hubspot_deal(record_id, **fields):

@@ -57,7 +57,8 @@ def has_second_field(evidence: pd.Series) -> pd.Series:
     """Tell pairs in which something beside the name agrees.
 
     A name alone is nobody's, and one domain has people of one name: six in a hundred such pairs
-    were two people, where nothing else was known.
+    were two people, where nothing else was known. Stricter than matching by itself (`decide.py`),
+    since a night writes by its links.
     """
     says = {words: evidence.str.contains(words, regex=True) for words in (_DOMAIN, _FURTHER)}
     is_through = evidence == THROUGH
