@@ -11,6 +11,7 @@ import pandas as pd
 
 from agreement.frames import Deals
 from agreement.periods import period_of
+from agreement.policy import Agreement
 from agreement.terms import Terms
 from connectors import alerts
 from connectors.pack_page import finance_text, pack_text, write_pages
@@ -52,22 +53,32 @@ def pack_view(
     """
     agreement, now = reading.agreement, reading.as_of
     week = last_week(now, agreement.calendar.zone)
-    facts = _facts(reading, measures)
     kept = reading.store.pack_before(week.first.isoformat()) or {}
-    found = pack(facts, agreement, now, [Decision(**each) for each in kept.get("decisions", ())])
+    before = [Decision(**each) for each in kept.get("decisions", ())]
     page = board(reading, known, measures)
+    return {
+        **worded(_facts(reading, measures), agreement, now, before, known.company_currency),
+        "thanks": [thank_view(each, names) for each in _thanks(known, measures, week)],
+        "alignment": page["alignment"],
+        "finance": _finance(reading, known, measures, page, week),
+    }
+
+
+def worded(
+    facts: Facts, agreement: Agreement, now: datetime, before: Sequence[Decision], currency: str
+) -> dict[str, Any]:
+    """Give what the pack says of both teams' week; `before` are the last pack's decisions."""
+    week = last_week(now, agreement.calendar.zone)
+    found = pack(facts, agreement, now, before)
     return {
         "as_of": now.astimezone(UTC).isoformat(timespec="seconds"),
         "agreement": agreement.name,
-        "currency": known.company_currency,
+        "currency": currency,
         **asdict(found),
         "is_needed": found.is_needed,
         "standings": [_standing(each, found.owners) for each in found.standings],
-        "thanks": [_thank(each, names) for each in _thanks(known, measures, week)],
-        "said_by_sales": said_by_sales(facts, week, known.company_currency),
-        "said_by_marketing": said_by_marketing(facts, week, known.company_currency),
-        "alignment": page["alignment"],
-        "finance": _finance(reading, known, measures, page, week),
+        "said_by_sales": said_by_sales(facts, week, currency),
+        "said_by_marketing": said_by_marketing(facts, week, currency),
     }
 
 
@@ -108,7 +119,8 @@ def _thanks(known: Known, measures: Measures, week: Week) -> Sequence[ThankYou]:
     return thank_yous(rows)
 
 
-def _thank(thank: ThankYou, names: Mapping[str, str]) -> dict[str, Any]:
+def thank_view(thank: ThankYou, names: Mapping[str, str]) -> dict[str, Any]:
+    """Give a thank-you with the user's name, where `names` (by user id) holds it."""
     return {**asdict(thank), "name": names.get(thank.user_id or "")}
 
 
