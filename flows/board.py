@@ -5,6 +5,7 @@ working time, instants ISO 8601 in UTC. Nobody's name or address is in it.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from agreement.frames import HandoffStatus
+from agreement.frames import Deals, Funnel, HandoffStatus
 from agreement.policy import Agreement
 from agreement.terms import Terms
 from connectors.scoreboard import write_scoreboard
@@ -57,7 +58,7 @@ def board(reading: Reading, known: Known, measures: Measures) -> dict[str, Any]:
         },
         "freshness": _freshness(reading),
         "teams": {span.name: _teams(measures, span, reading.as_of) for span in spans},
-        "funnel": _funnel(measures, zone),
+        "funnel": {span.name: _funnel(measures, span, zone) for span in spans},
         "bridge": {span.name: _bridge(measures, span, zone) for span in spans},
         "clocks": {span.name: _clocks(measures, span, zone) for span in spans},
         "promises": plain_rows(measures.clock_page.promises),
@@ -115,8 +116,10 @@ def _team(team: str, terms: Sequence[Terms], now: datetime) -> dict[str, Any]:
     }
 
 
-def _funnel(measures: Measures, zone: str) -> dict[str, Any]:
-    found = funnel_summary(measures.funnel, zone)
+def _funnel(measures: Measures, span: Horizon, zone: str) -> dict[str, Any]:
+    """Follow the people whom either CRM first saw in a horizon, to this day."""
+    people = measures.funnel[_inside(measures.funnel["first_seen_at"], span, zone)]
+    found = funnel_summary(Funnel.validate(people.reset_index(drop=True), lazy=True), zone)
     found["won_before_first_contact"] = len(found["won_before_first_contact"])
     return found
 
@@ -157,19 +160,12 @@ def _inside(moments: pd.Series, span: Horizon, zone: str) -> pd.Series:
 def _credit(measures: Measures, agreement: Agreement, spans: Sequence[Horizon]) -> dict[str, Any]:
     """Give won credit by team, channel and campaign, of every model, and the tie-out."""
     results = measures.credit_figures.channels
-    won = measures.deals[measures.deals["state"] == "won"]
-    credited = measures.shared_credits[measures.shared_credits["deal_id"].isin(won["deal_id"])]
-    by_team = sums(credited, "team", "credit_minor")
     models = [str(name) for name in results["model"].unique()]
     return {
         "shared_model": agreement.attribution.shared,
         "models": models,
-        "tie_out": {
-            "booked_minor": int(won["company_minor"].sum()),
-            "unknown_minor": by_team.get("unknown", 0),
-            "explained_minor": sum(by_team.values()) - by_team.get("unknown", 0),
-        },
-        "inferred": inferred_figures(measures.credit),
+        "tie_out": {span.name: _tie_out(measures, span) for span in spans},
+        "inferred": {span.name: _inferred(measures, span) for span in spans},
         **{
             dimension: {
                 span.name: _results(results, span, dimension, agreement.attribution.shared)
@@ -178,6 +174,25 @@ def _credit(measures: Measures, agreement: Agreement, spans: Sequence[Horizon]) 
             for dimension in ("team", "channel", "campaign")
         },
     }
+
+
+def _tie_out(measures: Measures, span: Horizon) -> dict[str, int]:
+    """Set what was won in a horizon, by close date, beside its credit by the shared model."""
+    deals = measures.deals
+    won = deals[(deals["state"] == "won") & span.holds(deals["closed_on"])]
+    credited = measures.shared_credits[measures.shared_credits["deal_id"].isin(won["deal_id"])]
+    by_team = sums(credited, "team", "credit_minor")
+    return {
+        "booked_minor": int(won["company_minor"].sum()),
+        "unknown_minor": by_team.get("unknown", 0),
+        "explained_minor": sum(by_team.values()) - by_team.get("unknown", 0),
+    }
+
+
+def _inferred(measures: Measures, span: Horizon) -> dict[str, int]:
+    deals = measures.credit.deals
+    inside = deals[span.holds(deals["closed_on"])].reset_index(drop=True)
+    return inferred_figures(replace(measures.credit, deals=Deals.validate(inside, lazy=True)))
 
 
 def _results(

@@ -40,6 +40,8 @@ TABLES: Mapping[str, type[Table]] = MappingProxyType(
     }
 )
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
 # The lists that the page's figures lead to.
 LISTS = (
     "attained_deals",
@@ -97,7 +99,7 @@ def export(measures: Measures, out: Path) -> dict[str, Any]:
     for name, frame in tables.items():
         frame.attrs = {"tandem_schema_version": SCHEMA_VERSION}
         frame.to_parquet(out / f"{name}.parquet", index=False)
-        frame.to_csv(out / f"{name}.csv", index=False)
+        write_csv(frame, out / f"{name}.csv")
     (out / "data-dictionary.md").write_text(data_dictionary(), encoding="utf-8")
     return {
         "folder": str(out),
@@ -114,8 +116,17 @@ def write_lists(measures: Measures, coverage: Sequence[Mapping[str, Any]], out: 
     lists = {name: tables[name] for name in LISTS}
     lists["coverage"] = pd.DataFrame(coverage, columns=["system", "object", "ours", "vendor"])
     for name, frame in lists.items():
-        frame.to_csv(folder / f"{name}.csv", index=False)
+        write_csv(frame, folder / f"{name}.csv")
     return [f"lists/{name}.csv" for name in lists]
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table for spreadsheets: what they would run as a formula begins with `'`."""
+    texts = {
+        name: frame[name].where(~frame[name].str.startswith(_FORMULA, na=False), "'" + frame[name])
+        for name in frame.select_dtypes("str")
+    }
+    frame.assign(**texts).to_csv(path, index=False)
 
 
 def data_dictionary() -> str:
@@ -127,7 +138,9 @@ def data_dictionary() -> str:
         " own declarations.",
         "",
         "Columns ending in `_at` are instants in UTC, `_on` dates as ISO text, `_minor` whole minor"
-        " units of the currency, `_ppm` parts per million. An empty cell is missing.",
+        " units of the currency, `_ppm` parts per million. An empty cell is missing. In the CSV"
+        " files a text that a spreadsheet would run as a formula has a `'` in front; the Parquet"
+        " files are exact.",
     ]
     for name, table in TABLES.items():
         lines += ["", f"## {name}", "", *_paragraphs(table), "", "| column | type | may miss |"]

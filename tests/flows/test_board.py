@@ -14,7 +14,7 @@ import pytest
 
 from connectors.scoreboard import worded
 from flows.demo import demo
-from flows.exports import TABLES, data_dictionary
+from flows.exports import TABLES, data_dictionary, write_csv
 from tests.flows.browser import Browser
 
 TANDEM = Path(sys.executable).with_name("tandem")
@@ -124,8 +124,12 @@ def test_the_parts_on_the_page_add_up(board):
                 for dimension in ("team", "channel")
             )
             assert by_team == by_channel
-    tie_out = board["credit"]["tie_out"]
-    assert tie_out["booked_minor"] == tie_out["explained_minor"] + tie_out["unknown_minor"]
+            if model == board["credit"]["shared_model"]:
+                shared = by_team
+        tie_out = board["credit"]["tie_out"][span]
+        assert tie_out["booked_minor"] == tie_out["explained_minor"] + tie_out["unknown_minor"]
+        assert tie_out["booked_minor"] == shared > 0
+        assert 0 < board["funnel"][span]["won"] < board["funnel"][span]["people"]
     for row in board["rewards"]:
         assert sum(row["shares_minor"].values()) == row["pool_minor"]
 
@@ -152,6 +156,17 @@ def test_every_published_table_is_exported_twice_and_equal(folder):
         assert list(parquet.columns) == list(text.columns) == list(TABLES[name].to_schema().columns)
     rewards = pd.read_parquet(folder / "tables" / "team_rewards.parquet")
     assert set(rewards["participant"]) <= {"marketing", "sales", "house"}
+
+
+def test_a_text_that_a_spreadsheet_would_run_is_only_shown(tmp_path):
+    kept = pd.DataFrame(
+        {"reason": ["=1+1", "+1", "-1", "@x", "No budget", None], "count": [-1] * 6}
+    )
+    write_csv(kept.astype({"reason": "str"}), tmp_path / "kept.csv")
+    written = pd.read_csv(tmp_path / "kept.csv")
+    assert written["reason"].tolist()[:5] == ["'=1+1", "'+1", "'-1", "'@x", "No budget"]
+    assert written["reason"].isna().tolist() == [False] * 5 + [True]
+    assert written["count"].tolist() == [-1] * 6
 
 
 def test_the_data_dictionary_describes_the_tables_as_they_are():

@@ -236,9 +236,12 @@ def view(told, before=(), thanked=(), names=None):
         },
         "finance": {
             "tie_out": {
-                "booked_minor": sum(told.deals["company_minor"]),
-                "explained_minor": sum(told.shared_credits["credit_minor"]),
-                "unknown_minor": 0,
+                span: {
+                    "booked_minor": sum(told.deals["company_minor"]),
+                    "explained_minor": sum(told.shared_credits["credit_minor"]),
+                    "unknown_minor": 0,
+                }
+                for span in ("quarter", "year")
             },
             "rewards": [],
             "won": [
