@@ -9,7 +9,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 180
 
-.PHONY: demo test test-all check bench sweep soak bench-matching bench-clients bench-clock bench-handoffs bench-review bench-pull bench-watch bench-writes interop constraints clean bench-credit screenshots
+.PHONY: demo test test-all check bench sweep soak bench-matching bench-clients bench-clock bench-handoffs bench-review bench-pull bench-watch bench-writes bench-board interop constraints clean bench-credit screenshots
 
 demo: $(STAMP)  ## two local CRMs with a seeded company, the night twice, a scoreboard page
 	$(BIN)/tandem demo --out out
@@ -59,6 +59,9 @@ bench-watch: $(STAMP)  ## calls and seconds of a watch over 5,000 open clocks an
 
 bench-writes: $(STAMP)  ## calls and throughput of 100,000 changed records in each CRM
 	$(BIN)/python -m benchmarks.writes
+
+bench-board: $(STAMP)  ## size and opening time of the scoreboard of 200,000 people; needs chromium to open it
+	$(BIN)/python -m benchmarks.board
 
 interop: $(STAMP)  ## both stand-ins and our SOQL against clients that others wrote; needs Node.js 20
 	cd tests/interop && npm install --no-package-lock --no-audit --no-fund --silent
