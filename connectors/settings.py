@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     tandem_participants: Path | None = None
     tandem_approvers: SecretStr | None = None
     tandem_assessment: Path | None = None
+    tandem_pages: Path | None = None
+    tandem_pages_url: str | None = None
 
     hubspot_access_token: SecretStr | None = None
     hubspot_base_url: str = "https://api.hubapi.com"

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, cast
 
 import yaml
 from prefect import runtime, serve
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.blocks.system import Secret
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.deployments.runner import RunnerDeployment
@@ -29,11 +29,13 @@ from agreement.errors import Busy, GuardStopped
 from agreement.policy import load_agreement
 from connectors.clock import utc_now
 from connectors.participants import read_approvers
+from connectors.settings import Settings
 from connectors.store import Store
 from flows import forget as forgetting
 from flows import provision, rewards, undo, writes
 from flows.backtest import backtest
 from flows.blocks import settings_of
+from flows.board import read_board, write_page
 from flows.night import Mode, night
 from flows.pack import read_pack, send_pack
 from flows.prefect_runner import (
@@ -144,6 +146,8 @@ def nightly_sync(
             _emit("tandem.plan.waiting", run.run_id, portal, {"why": "a guard stopped it"})
             raise
         _show_night(run, summary, portal)
+    if mode == "apply":
+        _show_page(run.settings, portal)
     if mode == "plan":
         _emit("tandem.plan.waiting", run.run_id, portal, {"plan_id": summary["plan_id"]})
     else:
@@ -180,6 +184,24 @@ def _show_night(run: Run, summary: Mapping[str, Any], portal: str) -> None:
         for kind, count in kinds.items()
     ]
     show_table("nightly-plan", portal, planned, "Records that the plan changes")
+
+
+def _show_page(settings: Settings, portal: str) -> None:
+    """Write the page and its lists where people look at them, and link to it; if a place is set."""
+    if settings.tandem_pages is None:
+        return
+    folder = settings.tandem_pages / portal
+    folder.mkdir(parents=True, exist_ok=True)
+    with open_reading(settings) as reading:
+        page = write_page(*read_board(reading), folder)
+    place = page.relative_to(settings.tandem_pages)
+    base = settings.tandem_pages_url
+    create_link_artifact(
+        key=artifact_key("scoreboard", portal),
+        link=f"{base.rstrip('/')}/{place}" if base else page.resolve().as_uri(),
+        link_text="Scoreboard",
+        description="The page that both teams believe, as this night left it",
+    )
 
 
 def vars_of(row: Any) -> dict[str, Any]:

@@ -51,6 +51,7 @@ class Site:
             "TANDEM_HOME": str(ROOT),
             **_NOWHERE,
             "TANDEM_DATABASE_URL": f"sqlite:///{home / 'tandem.db'}",
+            "TANDEM_PAGES": str(home / "pages"),
             "NO_COLOR": "1",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }

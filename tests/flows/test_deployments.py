@@ -258,6 +258,10 @@ def test_a_night_that_was_cancelled_and_killed_is_finished_by_its_retry(site, co
     assert filled(two) == filled(companies["one"])
     assert json.loads(two.sync().stdout)["written"] == {"hubspot": {}, "salesforce": {}}
 
+    page = site.home / "pages" / "two" / "scoreboard.html"
+    assert page.as_uri() in site.artifacts(killed)["scoreboard-two"]
+    assert "Tandem scoreboard" in page.read_text(encoding="utf-8")
+
     outbox = json.loads(two.tandem("status", "--json").stdout)["outbox"]
     assert not any(outbox.values())  # nothing is left that is decided and not settled
     wait_for(
