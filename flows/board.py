@@ -118,7 +118,7 @@ def _team(team: str, terms: Sequence[Terms], now: datetime) -> dict[str, Any]:
 
 def _funnel(measures: Measures, span: Horizon, zone: str) -> dict[str, Any]:
     """Follow the people whom either CRM first saw in a horizon, to this day."""
-    people = measures.funnel[_inside(measures.funnel["first_seen_at"], span, zone)]
+    people = measures.funnel[span.holds_moments(measures.funnel["first_seen_at"], zone)]
     found = funnel_summary(Funnel.validate(people.reset_index(drop=True), lazy=True), zone)
     found["won_before_first_contact"] = len(found["won_before_first_contact"])
     return found
@@ -126,7 +126,7 @@ def _funnel(measures: Measures, span: Horizon, zone: str) -> dict[str, Any]:
 
 def _bridge(measures: Measures, span: Horizon, zone: str) -> dict[str, Any]:
     """Count the MQLs of a horizon by class; the classes add up to `mqls`."""
-    rows = measures.bridge[_inside(measures.bridge["mql_at"], span, zone)]
+    rows = measures.bridge[span.holds_moments(measures.bridge["mql_at"], zone)]
     return {
         "mqls": len(rows),
         "classes": class_counts(rows),
@@ -136,7 +136,7 @@ def _bridge(measures: Measures, span: Horizon, zone: str) -> dict[str, Any]:
 
 def _clocks(measures: Measures, span: Horizon, zone: str) -> dict[str, Any]:
     """Give the figures of the clocks that started in a horizon, and why limits were missed."""
-    inside = measures.status[_inside(measures.status["started_at"], span, zone)]
+    inside = measures.status[span.holds_moments(measures.status["started_at"], zone)]
     rows = HandoffStatus.validate(inside.reset_index(drop=True), lazy=True)
     groups: dict[str, list[dict[str, Any]]] = {}
     for row in plain_rows(sla.clock_figures(rows, zone)):
@@ -151,10 +151,6 @@ def _clocks(measures: Measures, span: Horizon, zone: str) -> dict[str, Any]:
         "relieved": counts(rows["relief"].dropna()),
         "answers": counts(rows["answer_status"].dropna()),
     }
-
-
-def _inside(moments: pd.Series, span: Horizon, zone: str) -> pd.Series:
-    return span.holds(moments.dt.tz_convert(zone).dt.strftime("%Y-%m-%d").astype("str"))
 
 
 def _credit(measures: Measures, agreement: Agreement, spans: Sequence[Horizon]) -> dict[str, Any]:

@@ -175,12 +175,7 @@ def send_pack(
     store, week = reading.store, str(view["first"])
     night = store.good_night_until(reading.as_of)
     run_id = night.run_id if night else ""
-    store.keep_pack(
-        run_id,
-        week,
-        {"decisions": view["decisions"], "stage": view["alignment"]["stage"]},
-        as_of=reading.as_of,
-    )
+    store.keep_pack(run_id, week, {"decisions": view["decisions"]}, as_of=reading.as_of)
     keys = []
     for what, route, text in _messages(reading, view):
         key = hashlib.sha256(f"{what}:{week}".encode()).hexdigest()[:16]

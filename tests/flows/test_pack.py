@@ -323,7 +323,7 @@ def test_a_pack_is_sent_once_a_week_also_after_a_route_was_down(settings):
 
 
 def test_what_was_asked_is_followed_up_by_the_pack_of_the_week_after(settings):
-    asked = {"decisions": [asdict(each) for each in BEFORE], "stage": "defined"}
+    asked = {"decisions": [asdict(each) for each in BEFORE]}
     with open_reading(settings) as reading:
         week = last_week(reading.as_of, reading.agreement.calendar.zone)
         reading.store.keep_pack("", week.before.first.isoformat(), asked, as_of=reading.as_of)
