@@ -181,7 +181,7 @@ def _bridge(now: Side, then: Side, since: date) -> dict[str, Any]:
 
 
 def _promises(now: Side, then: Side, since: date) -> list[dict[str, Any]]:
-    """Lay marketing's promises side by side, for the quarters that were not over on a day."""
+    """Lay marketing's promises side by side, for the periods that were not over on a day."""
     sides = [_promised(side, since) for side in (now, then)]
     keys = list(dict.fromkeys(key for side in sides for key in side))
     return [
@@ -199,12 +199,11 @@ def _promised(side: Side, since: date) -> dict[tuple[str, str], dict[str, Any]]:
     found: DataFrame[Promises] = promises_of(
         side.known, side.agreement, side.reading.as_of, side.read.clocks
     )
-    quarterly = side.agreement.calendar.model_copy(update={"period": "quarter"})
     names = ("unit", "promised", "actual", "is_kept")
     return {
         (row["promise"], row["period"]): {name: row[name] for name in names}
         for row in plain_rows(found)
-        if period_days(row["period"], quarterly)[1] >= since
+        if period_days(row["period"], side.agreement.calendar)[1] >= since
     }
 
 
@@ -347,9 +346,9 @@ def _is_moved(part: Any) -> bool:
         return any(map(_is_moved, part))
     if not isinstance(part, dict):
         return False
-    is_other = "before" in part and part["before"] != part["after"]
     return (
-        is_other
+        part.get("before") != part.get("after")
+        or part.get("before_minor") != part.get("after_minor")
         or bool(part.get("change_minor") or part.get("changes"))
         or any(map(_is_moved, part.values()))
     )

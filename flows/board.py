@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from agreement.frames import Deals, Funnel, HandoffStatus
+from agreement.periods import period_days
 from agreement.policy import Agreement
 from agreement.terms import Terms
 from connectors.scoreboard import write_scoreboard
@@ -61,7 +62,7 @@ def board(reading: Reading, known: Known, measures: Measures) -> dict[str, Any]:
         "funnel": {span.name: _funnel(measures, span, zone) for span in spans},
         "bridge": {span.name: _bridge(measures, span, zone) for span in spans},
         "clocks": {span.name: _clocks(measures, span, zone) for span in spans},
-        "promises": plain_rows(measures.clock_page.promises),
+        "promises": _promises(measures, spans[-1], agreement),
         "questions": counts(measures.clock_page.questions["kind"]),
         "credit": _credit(measures, agreement, spans),
         "journeys": _by_horizon(measures.credit_figures.velocity, spans),
@@ -132,6 +133,15 @@ def _bridge(measures: Measures, span: Horizon, zone: str) -> dict[str, Any]:
         "classes": class_counts(rows),
         "missing_causes": lost_mqls(rows)["causes"],
     }
+
+
+def _promises(measures: Measures, span: Horizon, agreement: Agreement) -> list[dict[str, Any]]:
+    """Give marketing's promises of the periods that end in a horizon, the oldest first."""
+    return [
+        row
+        for row in plain_rows(measures.clock_page.promises)
+        if period_days(row["period"], agreement.calendar)[1] >= span.first
+    ]
 
 
 def _clocks(measures: Measures, span: Horizon, zone: str) -> dict[str, Any]:

@@ -34,8 +34,11 @@ def forget(person: str, is_applied: bool, folders: tuple[Path, ...], is_json: bo
     from flows.forget import forget as forget_person
     from flows.show_forget import show_forget
 
-    url = load_settings().database_url
-    places = list(folders) or default_folders(str(make_url(url).database or ""))
+    settings = load_settings()
+    url = settings.database_url
+    places = list(folders) or default_folders(
+        str(make_url(url).database or ""), settings.tandem_pages
+    )
     with closing(Store.open(url)) as store, store.hold_lock() if is_applied else nullcontext():
         result = forget_person(store, person, places, at=utc_now(), is_applied=is_applied)
     print_result(result, is_json, show_forget)

@@ -42,7 +42,7 @@ def guard(run: Run, plan: Plan) -> None:
     if plan.guards:
         raise GuardStopped(
             f"nothing was written: {'; '.join(plan.guards)}. Look at `tandem plan`, then correct "
-            "the source, or approve with `tandem apply PLAN --over-guards`"
+            f"the source, or approve with `tandem apply {plan.plan_id} --over-guards`"
         )
 
 

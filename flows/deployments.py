@@ -146,13 +146,13 @@ def nightly_sync(
             _emit("tandem.plan.waiting", run.run_id, portal, {"why": "a guard stopped it"})
             raise
         _show_night(run, summary, portal)
-    if mode == "apply":
-        _show_page(run.settings, portal)
     if mode == "plan":
         _emit("tandem.plan.waiting", run.run_id, portal, {"plan_id": summary["plan_id"]})
     else:
-        _emit("tandem.night.done", run.run_id, portal, {"written": summary["written"]})
+        if not options.only:  # a night about one record is no good night
+            _emit("tandem.night.done", run.run_id, portal, {"written": summary["written"]})
         emit_told(summary)
+        _show_page(run.settings, portal)
     return summary
 
 
@@ -266,7 +266,12 @@ def emit_told(result: Mapping[str, Any]) -> None:
 @as_flow("approve-plan", run_name="approve-plan-{plan_id}")
 def approve_plan(
     plan_id: Annotated[
-        str, form_field("Plan", "Its id: the last line of the artifact nightly-summary")
+        str,
+        form_field(
+            "Plan",
+            "Its id: the last line of the artifact nightly-summary; of one that a guard stopped, in"
+            " the run's state",
+        ),
     ],
     by: Annotated[str, form_field("Who approves", "Kept with what is written", min_length=2)],
     canary_percent: Annotated[
@@ -390,8 +395,9 @@ def forget(
     portal: Portal = "",
 ) -> dict[str, Any]:
     """Erase a person from database, logs and reports; keep the sums."""
-    url = settings_of(portal).database_url
-    folders = forgetting.default_folders(str(make_url(url).database or ""))
+    settings = settings_of(portal)
+    url = settings.database_url
+    folders = forgetting.default_folders(str(make_url(url).database or ""), settings.tandem_pages)
     with (
         closing(Store.open(url)) as store,
         when_free(store.hold_lock) if is_applied else nullcontext(),

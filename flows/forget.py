@@ -118,9 +118,9 @@ def _replace(file: Path, text: str) -> None:
     os.replace(new.name, file)  # noqa: PTH105 - one step, whatever the platform
 
 
-def default_folders(database: str) -> list[Path]:
-    """Give the folders where runs leave files: beside the database when it is ours, and `out`."""
-    places = [Path(".tandem"), Path("out")]
+def default_folders(database: str, pages: Path | None) -> list[Path]:
+    """Give the folders where runs leave files: `out`, the pages', the database's if it is ours."""
+    places = [Path(".tandem"), Path("out"), *([pages] if pages else [])]
     file = Path(database)
     if file.parent.name in {".tandem", "out"}:
         places.append(file.parent)

@@ -12,7 +12,7 @@ from connectors.crm import Crm
 from connectors.store import PullCount, Spool
 from flows.pull import keep_descriptions, wanted_fields
 from flows.reread import OVERLAP
-from flows.run import Run
+from flows.run import DECIDED, Run, decided_until
 from transforms import normalise
 
 Key = tuple[str, str]
@@ -44,7 +44,7 @@ ENGAGEMENTS = ("call", "meeting", "email", "communication")
 _CONTACT: Key = ("hubspot", "contact")
 # What is remembered of the looks: up to when each object was read, and every clock decided; until
 # when the last night delivered, and up to which record its own writes were looked at again.
-_WATCH, _DECIDED, _DELIVERED, _WALKED = "watch", "decided", "delivered", "walked"
+_WATCH, _DELIVERED, _WALKED = "watch", "delivered", "walked"
 # A search shows 200 records a page. What a night wrote beyond two pages is looked at again in turn,
 # a page each time.
 _MUCH = 400
@@ -91,12 +91,6 @@ def is_first_since_night(run: Run) -> bool:
     return last is None or night is None or last.at <= night
 
 
-def decided_at(run: Run) -> datetime | None:
-    """Give the moment for which every clock was last decided, by a night or a look; None: never."""
-    night = run.store.last_applied_as_of()
-    return max([*_marks(run, _DECIDED), *([night] if night else [])], default=None)
-
-
 def note_delivery(run: Run) -> None:
     """Note until when the last night wrote to contacts, as their own stamps say.
 
@@ -113,7 +107,7 @@ def note_delivery(run: Run) -> None:
 
 def note_done(run: Run, changes: Changes) -> None:
     """Note that clocks were decided from all that was read, and written: it is news no more."""
-    run.store.mark_reread(*_CONTACT, _DECIDED, at=run.as_of)
+    run.store.mark_reread(*_CONTACT, DECIDED, at=run.as_of)
     if changes.walked is not None:
         run.store.mark_reread(*_CONTACT, _WALKED, at=run.as_of, value=changes.walked)
 
@@ -141,6 +135,8 @@ def _spool(run: Run, crm: Crm, kind: str, changes: Changes) -> Spool | None:
         return None
     last = run.store.reread(crm.system, kind, _WATCH)
     since = max(watermark, last.at) if last else watermark
+    if changes.is_all and (decided := decided_until(run.store)):
+        since = min(since, decided)  # what was read since then is news still
     window = Window(min(since, run.as_of) - OVERLAP[crm.system], run.as_of)
 
     def pull(window: Window, after: str = "", is_known: IsKnown | None = None) -> Iterator[Batch]:
@@ -182,13 +178,14 @@ def _is_all_decided(run: Run) -> bool:
 
     One that died between leaves news in the mirror that no later look would take for news.
     """
-    read = [run.store.watermark(*_CONTACT), *_marks(run, _WATCH)]
-    decided = decided_at(run)
+    read = [run.store.watermark(*key) for key in READ]
+    read += [at for key in READ for at in _marks(run, key)]
+    decided = decided_until(run.store)
     return decided is not None and all(at <= decided for at in read if at)
 
 
-def _marks(run: Run, what: str) -> list[datetime]:
-    mark = run.store.reread(*_CONTACT, what)
+def _marks(run: Run, key: tuple[str, str]) -> list[datetime]:
+    mark = run.store.reread(*key, _WATCH)
     return [mark.at] if mark else []
 
 
@@ -200,7 +197,8 @@ def _contacts(run: Run, window: Window, pull: _Pull, changes: Changes) -> Iterat
 
     The window goes back over the index's lag, so that for an hour it holds all that the last night
     wrote. When that was much, one page of it is looked at each time, in turn, until every record
-    has had its turn and the hour is over; what came later is looked at each time.
+    has had its turn and the hour is over; what came later is looked at each time. An edit from
+    while we wrote that the index shows only after its record's turn is the next night's.
     """
     walk, after = _walk(run, window)
     is_known = _knowledge(run, walk or window)

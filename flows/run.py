@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 # Years around an agreement's first day for which its holidays are kept.
 _YEARS = 20
 
+# The mark of a watch that has decided the clocks, kept beside those of what it read.
+DECIDED = "decided"
+
 Tell = Callable[[str, str, str, Sequence[SecretStr]], None]
 Connect = Callable[[Settings], tuple[HubSpot, Salesforce]]
 
@@ -96,7 +99,7 @@ def open_run(
     """Open a run: agreement, store, lock, both CRMs; record how it ended, also when it failed.
 
     The agreement is read first, so that a fault in it costs no call. One run writes at a time.
-    A scheduled moment that a later night has overtaken becomes that night's, since time does not go
+    A scheduled moment that a later night or watch has overtaken becomes its, since time does not go
     back.
     `scope` confines what is written; `reread_since` reads what changed since then once more.
     `connect_by` is for callers that want another pace or patience than the vendors' limits ask for.
@@ -114,7 +117,7 @@ def open_run(
     ):
         agreement = with_kept_holidays(store, agreement)
         if is_scheduled:
-            moment = max(moment, store.last_applied_as_of() or moment)
+            moment = max(moment, decided_until(store) or moment)
         run_id = store.start_run(
             as_of=moment, agreement_version=agreement.name, started_at=started_at
         )
@@ -137,6 +140,13 @@ def open_run(
             store.end_run(run_id, result=_result_of(error), summary=run.summary, ended_at=utc_now())
             raise
         store.end_run(run_id, result="done", summary=run.summary, ended_at=utc_now())
+
+
+def decided_until(store: Store) -> datetime | None:
+    """Give the moment for which all clocks were last decided, by night or watch; None: never."""
+    mark = store.reread("hubspot", "contact", DECIDED)
+    moments = [store.last_applied_as_of(), mark.at if mark else None]
+    return max(filter(None, moments), default=None)
 
 
 def with_kept_holidays(store: Store, agreement: Agreement) -> Agreement:

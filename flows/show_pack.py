@@ -19,7 +19,8 @@ def _delivery(delivery: Mapping[str, Any] | None) -> Iterator[str]:
         faults = ", ".join(delivery["faults"])
         yield f"{delivery['waiting']} of the messages wait: {faults}. They are tried again."
     elif delivery["sent"]:
-        yield f"Sent: {delivery['sent']} messages."
+        messages = "message" if delivery["sent"] == 1 else "messages"
+        yield f"Sent: {delivery['sent']} {messages}."
     else:
         yield "Nothing sent: this week's pack was sent before."
 

@@ -23,7 +23,6 @@ from flows.look import (
     WHO,
     Changes,
     Key,
-    decided_at,
     is_first_since_night,
     note_delivery,
     note_done,
@@ -33,7 +32,7 @@ from flows.look import (
 from flows.plan import Plan
 from flows.provision import our_fields
 from flows.reconcile import KnownPeople, read_records
-from flows.run import Run, keep_agreement
+from flows.run import Run, decided_until, keep_agreement
 from flows.say import Said, say
 from transforms import identity, normalise
 from transforms import write_plan as planning
@@ -61,7 +60,7 @@ def watch(run: Run) -> dict[str, Any]:
     run.summary["mode"] = "watch"
     if run.store.last_applied_as_of() is None:
         raise BadInput("no night has run yet, so no clock is known. Run tandem sync first")
-    last = decided_at(run)
+    last = decided_until(run.store)
     if last and run.as_of < last:
         raise BadInput(
             f"the clocks stand as of {instant_text(last)} already, which is after"

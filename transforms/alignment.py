@@ -164,14 +164,16 @@ def _highest_met(checks: tuple[Check, ...]) -> Stage:
     return reached
 
 
+_ASK = "Have both teams answer the twenty statements"
+_KEEP = "Keep it: look at the same page every week"
+
+
 def _next_step(stage: Stage, opinion: Stage | None, checks: tuple[Check, ...]) -> str:
     """Give the first unmet check of the stage above; where all are met, opinion holds it back."""
     if stage == _ORDER[-1]:
-        return "Keep it: look at the same page every week"
+        return _KEEP if opinion else _ASK
     above = _ORDER[_ORDER.index(stage) + 1]
     unmet = [check.step for check in checks if check.stage == above and not check.is_met]
     if unmet:
         return unmet[0]
-    if opinion is None:
-        return "Have both teams answer the twenty statements"
     return "Talk about the statements that the lower team rates lowest: the figures are better"

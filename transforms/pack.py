@@ -43,7 +43,7 @@ _MOST_QUESTIONS = 5
 _MOST_REASONS = 5
 NO_REASON = "no reason given"
 
-State = Literal["kept", "better", "no better", "nothing to count"]
+State = Literal["kept", "better", "no better", "too early to tell", "nothing to count"]
 
 
 @dataclass(frozen=True)
@@ -212,6 +212,7 @@ def _followed(before: Decision, found: Sequence[Standing]) -> Followed:
         then = replace(standing, actual=before.actual)
         is_better = standing.shortfall < then.shortfall
         state = "kept" if standing.is_kept else "better" if is_better else "no better"
+        state = state if standing.is_settled else "too early to tell"
     return Followed(
         key=before.key,
         owner=before.owner,

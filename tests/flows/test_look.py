@@ -116,6 +116,15 @@ def test_what_a_look_that_died_had_read_is_news_to_the_next_one(place, day):
     assert not any("form" in call.path for call in place.hubspot.log)
 
 
+def test_what_a_look_that_died_had_read_is_news_also_when_it_reached_far_back(place, day):
+    edited = day.contacts[0]
+    set_stage(place, edited, "marketingqualifiedlead", place.now + 4 * MINUTE)
+    place.now += 180 * MINUTE
+    assert edited in day.look(is_done=False)
+    assert edited in day.look()
+    assert day.look() == set()
+
+
 def test_what_a_night_that_died_had_read_is_news_to_the_next_look(place, day):
     edited = day.contacts[0]
     set_stage(place, edited, "marketingqualifiedlead", place.now + 4 * MINUTE)
