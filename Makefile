@@ -21,8 +21,9 @@ screenshots: demo  ## docs/scoreboard.png from the demo's page; needs chromium
 test: $(STAMP)  ## the tests that take less than five minutes
 	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile
 
+# In the order of the files: the longest have few tests, and would all begin at the end otherwise.
 test-all: $(STAMP)  ## all tests
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(STAMP)  ## style, types, import contracts
 	$(BIN)/ruff format --check .
