@@ -170,7 +170,19 @@ class Site:
                 yield process
             finally:
                 process.terminate()
-                process.wait(timeout=60)
+                _wait_or_kill(process)
+
+
+def _wait_or_kill(process: subprocess.Popen) -> None:
+    """Wait for an end; kill one that interrupts do not reach, as when tests run in the background.
+
+    Prefect passes a SIGTERM on to itself as SIGINT, which such a process was started to ignore.
+    """
+    try:
+        process.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(timeout=30)
 
 
 def kill_run(run_id: str) -> None:
