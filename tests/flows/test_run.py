@@ -8,7 +8,7 @@ from agreement.errors import AgreementError, BadInput
 from agreement.policy import load_agreement
 from connectors.settings import Settings
 from connectors.store import Store
-from flows.run import enter_into_force, open_run
+from flows.run import DECIDED, enter_into_force, open_run
 
 NOON = datetime(2026, 11, 17, 12, tzinfo=UTC)
 
@@ -68,6 +68,14 @@ def test_time_does_not_go_back_once_a_night_was_applied(settings):
     with open_run(settings, as_of=early, is_scheduled=True) as run:
         assert run.as_of == NOON
         enter_into_force(run)
+
+
+def test_a_late_night_does_not_take_clocks_back_behind_the_watch_that_decided_them(settings):
+    early = datetime(2026, 11, 17, 4, 15, tzinfo=UTC)
+    with closing(Store.open(settings.database_url)) as store:
+        store.mark_reread("hubspot", "contact", DECIDED, at=NOON)
+    with open_run(settings, as_of=early, is_scheduled=True) as run:
+        assert run.as_of == NOON
 
 
 def test_reward_periods_cannot_become_longer_or_shift_between_versions(settings):
