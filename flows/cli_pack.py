@@ -25,7 +25,8 @@ def meeting(out: Path | None, no_names: bool, is_sent: bool, is_json: bool) -> N
     is 6 when a route took no message: it waits, and the next night or watch tries again.
     """
     from connectors.clock import utc_now
-    from flows.pack import read_pack, send_pack, write_pack
+    from connectors.pack_page import write_pages
+    from flows.pack import read_pack, send_pack
     from flows.reading import open_reading
     from flows.show_pack import show_pack
 
@@ -34,7 +35,7 @@ def meeting(out: Path | None, no_names: bool, is_sent: bool, is_json: bool) -> N
         if is_sent:
             view = {**view, "delivery": send_pack(reading, view, utc_now())}
     if out:
-        write_pack(view, out)
+        write_pages(view, out)
     print_result(view, is_json, show_pack)
     if view.get("delivery", {}).get("waiting"):
         raise click.exceptions.Exit(6)

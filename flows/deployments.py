@@ -37,7 +37,7 @@ from flows.backtest import backtest
 from flows.blocks import settings_of
 from flows.board import read_board, write_page
 from flows.night import Mode, night
-from flows.pack import read_pack, send_pack
+from flows.pack import read_pack, send_pack, without_names
 from flows.prefect_runner import (
     Bar,
     artifact_key,
@@ -432,14 +432,14 @@ def weekly_meeting(
 ) -> dict[str, Any]:
     """Write the weekly pack from what the last night found; nothing is asked of a CRM."""
     with open_reading(settings_of(portal)) as reading:
-        # Artifacts are for whoever may see Prefect's page: no names there, whatever is agreed.
-        view = read_pack(reading, has_names=False)
+        view = read_pack(reading)
         create_markdown_artifact(
             key=artifact_key("weekly-pack", portal),
-            markdown=f"```\n{show_pack(view)}\n```",
+            # Whoever may see Prefect's page sees it: no names there, whatever is agreed.
+            markdown=f"```\n{show_pack(without_names(view))}\n```",
             description="What changed, what to decide, what was promised, whom to thank",
         )
-        sent = send_pack(reading, read_pack(reading), utc_now()) if is_sent else {}
+        sent = send_pack(reading, view, utc_now()) if is_sent else {}
     return {"week": str(view["first"]), **sent}
 
 

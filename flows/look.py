@@ -178,15 +178,10 @@ def _is_all_decided(run: Run) -> bool:
 
     One that died between leaves news in the mirror that no later look would take for news.
     """
-    read = [run.store.watermark(*key) for key in READ]
-    read += [at for key in READ for at in _marks(run, key)]
+    looked = [run.store.reread(*key, _WATCH) for key in READ]
+    read = [run.store.watermark(*key) for key in READ] + [mark.at for mark in looked if mark]
     decided = decided_until(run.store)
     return decided is not None and all(at <= decided for at in read if at)
-
-
-def _marks(run: Run, key: tuple[str, str]) -> list[datetime]:
-    mark = run.store.reread(*key, _WATCH)
-    return [mark.at] if mark else []
 
 
 _Pull = Callable[[Window, str, IsKnown | None], Iterator[Batch]]

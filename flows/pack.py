@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,7 +13,7 @@ from agreement.periods import period_of
 from agreement.policy import Agreement
 from agreement.terms import Terms
 from connectors import alerts
-from connectors.pack_page import finance_text, pack_text, write_pages
+from connectors.pack_page import finance_text, pack_text
 from flows.board import board
 from flows.measure import Measures, compute
 from flows.reading import Reading
@@ -159,9 +158,9 @@ def _won(row: Mapping[Any, Any]) -> dict[str, Any]:
     }
 
 
-def write_pack(view: Mapping[str, Any], out: Path) -> list[Path]:
-    """Write the pack and finance's page into a folder, as HTML and as text; give their paths."""
-    return write_pages(view, out)
+def without_names(view: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the pack with nobody named: those who are thanked stand there by id."""
+    return {**view, "thanks": [{**each, "name": None} for each in view["thanks"]]}
 
 
 def send_pack(

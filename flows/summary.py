@@ -38,8 +38,6 @@ def summarise(
     are over won deals, unknown counted in, and are equal. `told` lists by ids the alerts that
     arrived; it is not kept with the run.
     """
-    won = measures.deals[measures.deals["state"] == "won"]
-    credited = measures.shared_credits.merge(won[["deal_id"]], on="deal_id")
     summary = {
         "run_id": run.run_id,
         "as_of": run.as_of.isoformat(),
@@ -61,11 +59,7 @@ def summarise(
         "questions": counts(measures.clock_page.questions["kind"]),
         "funnel": funnel_summary(measures.funnel, run.agreement.calendar.zone),
         "deals": counts(measures.deals["state"]),
-        "blank_amounts": sorted(won.loc[won["is_blank"], "record_id"]),
-        "booked_minor": int(won["company_minor"].sum()),
-        "credited_minor": int(credited["credit_minor"].sum()),
-        "credit_by_team_minor": sums(credited, "team", "credit_minor"),
-        "credit_by_channel_minor": sums(credited, "channel", "credit_minor"),
+        **_won(measures),
         **_credit_figures(measures),
         "pools": measures.pools.to_dict("records"),
         "pool_minor": int(measures.pools["pool_minor"].sum()),
@@ -84,6 +78,19 @@ def summarise(
     run.summary.update(summary)
     # Whom it is about is in the alerts themselves, which an erasure reaches.
     return {**summary, "told": said.told}
+
+
+def _won(measures: Measures) -> dict[str, Any]:
+    """Give what was won beside its credit by the shared model."""
+    won = measures.deals[measures.deals["state"] == "won"]
+    credited = measures.shared_credits.merge(won[["deal_id"]], on="deal_id")
+    return {
+        "blank_amounts": sorted(won.loc[won["is_blank"], "record_id"]),
+        "booked_minor": int(won["company_minor"].sum()),
+        "credited_minor": int(credited["credit_minor"].sum()),
+        "credit_by_team_minor": sums(credited, "team", "credit_minor"),
+        "credit_by_channel_minor": sums(credited, "channel", "credit_minor"),
+    }
 
 
 def _credit_figures(measures: Measures) -> dict[str, Any]:

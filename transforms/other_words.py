@@ -7,10 +7,8 @@ from agreement.wording import duration_text, money_text, share_text, words
 from transforms.handoffs import ACCEPTED
 from transforms.pack import NO_REASON, Facts, won_in
 from transforms.sla import sla_figures
-from transforms.standings import fell_due, rejected_in, top
+from transforms.standings import fell_due, rejected_in, share_ppm, top
 from transforms.weeks import Week
-
-_WHOLE = 1_000_000
 
 
 def said_by_sales(facts: Facts, week: Week, currency: str) -> tuple[str, ...]:
@@ -96,7 +94,7 @@ def _credit_of(team: str, facts: Facts, won: pd.DataFrame) -> str:
     rows = facts.shared_credits[facts.shared_credits["deal_id"].isin(won["deal_id"])]
     whole = int(rows["credit_minor"].sum())
     part = int(rows.loc[rows["team"] == team, "credit_minor"].sum())
-    return share_text(part * _WHOLE // whole if whole else None)
+    return share_text(share_ppm(part, whole))
 
 
 def _most(values: pd.Series) -> str:

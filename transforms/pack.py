@@ -32,11 +32,11 @@ from transforms.standings import (
     decisions,
     fell_due,
     rejected_in,
+    share_ppm,
     standings,
 )
 from transforms.weeks import Week, last_week
 
-_WHOLE = 1_000_000
 MOST_DECISIONS = 3
 _MOST_MISSES = 5
 _MOST_QUESTIONS = 5
@@ -250,7 +250,7 @@ def _figures(facts: Facts, week: Week) -> list[tuple[str, Unit | Literal["second
         ("new MQLs", "count", int(week.holds(facts.mqls["mql_at"]).sum())),
         ("handoffs whose clock started", "count", len(started)),
         ("handoffs that fell due", "count", len(due)),
-        ("of these touched within their limit", "ppm", _share(clocks["on_time"], len(due))),
+        ("of these touched within their limit", "ppm", share_ppm(clocks["on_time"], len(due))),
         ("of these, median working time to the touch", "seconds",
          clocks["median_working_seconds"]),
         ("people accepted by sales", "count", len(accepted)),
@@ -271,10 +271,6 @@ def won_in(deals: DataFrame[Deals], week: Week) -> pd.DataFrame:
 def _on(days: pd.Series, week: Week) -> pd.Series:
     inside = (days >= week.first.isoformat()) & (days <= week.last.isoformat())
     return inside.fillna(value=False).astype(bool)
-
-
-def _share(part: int, whole: int) -> int | None:
-    return part * _WHOLE // whole if whole else None
 
 
 def _counts(values: pd.Series) -> dict[str, int]:

@@ -147,7 +147,8 @@ def top(values: pd.Series) -> tuple[str, int] | None:
     return min(str(name) for name in counts.index[counts == most]), most
 
 
-def _share(part: int, whole: int) -> int | None:
+def share_ppm(part: int, whole: int) -> int | None:
+    """Give a part in parts per million of the whole, rounded down; None of nothing."""
     return part * _WHOLE // whole if whole else None
 
 
@@ -162,7 +163,7 @@ def _clocks(status: DataFrame[HandoffStatus], rules: AlignmentRules, week: Week)
         what="handoffs that fell due, touched within their limit",
         unit="ppm",
         agreed=int(rules.clocks * _WHOLE),
-        actual=_share(len(due) - len(late), len(due)),
+        actual=share_ppm(len(due) - len(late), len(due)),
         ask=ask,
         is_settled=len(due) >= _LEAST_CASES,
         why=f"{words(cause[0])}, {cause[1]} of {len(late)} late" if cause else None,
@@ -177,7 +178,7 @@ def _reasons(status: DataFrame[HandoffStatus], rules: AlignmentRules, week: Week
         what="rejections with a reason",
         unit="ppm",
         agreed=int(rules.reasons * _WHOLE),
-        actual=_share(int(rejected["answer_reason"].notna().sum()), len(rejected)),
+        actual=share_ppm(int(rejected["answer_reason"].notna().sum()), len(rejected)),
         ask="Decide how a rejection without a reason is kept from being saved",
         is_settled=len(rejected) >= _LEAST_CASES,
     )
@@ -193,7 +194,7 @@ def _found(bridge: DataFrame[Bridge], rules: AlignmentRules, week: Week) -> Stan
         what="new MQLs accounted for",
         unit="ppm",
         agreed=int(rules.found * _WHOLE),
-        actual=_share(len(new) - len(missing), len(new)),
+        actual=share_ppm(len(new) - len(missing), len(new)),
         ask="Decide who brings the missing MQLs to Salesforce (tandem bridge lists them)",
         is_settled=len(new) >= _LEAST_CASES,
         why=f"{words(cause[0])}, {cause[1]} of {len(missing)} missing" if cause else None,

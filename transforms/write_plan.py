@@ -32,6 +32,7 @@ from agreement.money import amount_texts, minor_digits
 from agreement.policy import Agreement
 from agreement.privacy import MARK
 from agreement.written_fields import Entity, fields_of, vendor_name
+from transforms.journeys import account_people
 
 RecordKind = tuple[str, str]
 Desired = dict[RecordKind, pd.DataFrame]
@@ -378,7 +379,7 @@ def desired_account(
     digits: int,
 ) -> Desired:
     """Say what every company and account should carry: credit by team, people, last touch."""
-    at_account = _people_at_accounts(crosswalk, people)
+    at_account = account_people(people, crosswalk)
     known = _credit_by_team(shared, deals, digits)
     counts = at_account.groupby("account_id")["person_id"].nunique()
     known = known.join(_whole(counts).rename("people_known"), how="outer")
@@ -387,18 +388,6 @@ def desired_account(
     known = known.join(last, how="outer")
     table = _records(crosswalk, "account").join(known, on="entity_id")
     return _by_kind("account", table, agreement.name)
-
-
-def _people_at_accounts(crosswalk: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
-    """Give each known pair of person and account once."""
-    keys = ["system", "record_id"]
-    persons = crosswalk.loc[crosswalk["entity"] == "person", [*keys, "kind", "entity_id"]]
-    accounts = crosswalk.loc[crosswalk["entity"] == "account", [*keys, "entity_id"]]
-    rows = people[["system", "kind", "record_id", "account_record_id"]].dropna()
-    rows = rows.merge(persons.rename(columns={"entity_id": "person_id"}), on=[*keys, "kind"])
-    named = accounts.rename(columns={"record_id": "account_record_id", "entity_id": "account_id"})
-    rows = rows.merge(named, on=["system", "account_record_id"])
-    return rows[["person_id", "account_id"]].drop_duplicates(ignore_index=True)
 
 
 def _credit_by_team(shared: pd.DataFrame, deals: pd.DataFrame, digits: int) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pytest
 from agreement import frames
 from agreement.errors import VendorUnavailable
 from connectors.pack_page import finance_text, pack_text, write_pages
-from flows.pack import read_pack, send_pack, thank_view, worded
+from flows.pack import read_pack, send_pack, thank_view, without_names, worded
 from flows.reading import open_reading
 from tests import builders
 from tests.builders import AGREEMENT, build
@@ -284,6 +284,14 @@ def test_who_is_thanked_is_named_only_where_names_are_wanted(tmp_path):
         texts = "".join(page.read_text("utf-8") for page in pages)
         assert ("Ann Example" in texts) is is_named
         assert "Pricing guide" in texts
+
+
+def test_a_pack_shown_without_names_thanks_the_same_by_id():
+    named = view(GOOD, thanked=THANKS, names=NAMES)
+    text = pack_text(without_names(named))
+    assert "Ann Example" not in text
+    assert "user 005A" in text
+    assert pack_text(named).count("won deal,") == text.count("won deal,") == 2
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,6 @@
 
 import json
 import os
-import secrets
-from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import create_engine
@@ -11,6 +9,7 @@ from sqlalchemy import text as sql
 from sqlalchemy.engine import make_url
 
 from agreement.policy import DEFAULT_PATH
+from tests.databases import empty_database
 
 pytestmark = pytest.mark.slow
 
@@ -25,17 +24,6 @@ def databases():
         pytest.skip("TEST_DATABASE_URL is not set: no PostgreSQL server to test on")
     with empty_database(server) as first, empty_database(server) as second:
         yield first, second
-
-
-@contextmanager
-def empty_database(server: str):
-    name = f"night_{secrets.token_hex(6)}"
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(sql(f"CREATE DATABASE {name}"))
-        yield make_url(server).set(database=name).render_as_string(hide_password=False)
-        connection.execute(sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
-    engine.dispose()
 
 
 def drop(url: str) -> None:

@@ -1,32 +1,20 @@
 """Backup, destroy, restore: the database comes back as it was, on SQLite and PostgreSQL."""
 
 import os
-import secrets
 import stat
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from agreement.errors import BadInput
 from connectors.store import Store
 from connectors.store.backup import backup, restore
+from tests.databases import empty_database
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
-
-
-@contextmanager
-def database_of_its_own(server: str):
-    name = f"backup_{secrets.token_hex(6)}"
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-        yield make_url(server).set(database=name).render_as_string(hide_password=False)
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    engine.dispose()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -39,7 +27,7 @@ def two_databases(request, tmp_path):
     if not server:
         pytest.skip("TEST_DATABASE_URL is not set: no PostgreSQL server to test on")
     with ExitStack() as stack:
-        yield tuple(stack.enter_context(database_of_its_own(server)) for _ in range(2))
+        yield tuple(stack.enter_context(empty_database(server)) for _ in range(2))
 
 
 def fill(url: str) -> str:
