@@ -92,7 +92,7 @@ class People(Table):
 
     `email` is normalised, `other_emails` holds further ones (`;` between). `partner_id` is the id
     of the other system's record that somebody stored on this one (`;` between several).
-    `converted_to` is the contact a converted lead became.
+    `converted_to` is the contact a converted lead became, the lead itself where it names none.
     """
 
     system: str
@@ -279,6 +279,20 @@ class Crosswalk(Table):
     decided_by: str = _may_miss()
 
 
+class Examined(Table):
+    """One row per live record of a human, by what the last night worked out who it is.
+
+    `signature` is one number for all that this depends on, its place in the crosswalk included,
+    `neighbourhood` one for all records that could have a part in it; nothing can be read in either.
+    """
+
+    system: str
+    kind: str
+    record_id: str
+    signature: int
+    neighbourhood: int
+
+
 class MatchDecisions(Table):
     """One row per decision of a person on two records (`left` before `right`, `agreement.pairs`).
 
@@ -304,13 +318,13 @@ class MatchDecisions(Table):
 
 
 class Reviews(Table):
-    """One row per pair of records that only a person can settle; never linked meanwhile.
+    """One row per pair of records that only a person can settle.
 
+    Not linked meanwhile, but for a HubSpot deal on an opportunity whose amounts another carries.
     `review_id` is the pair's (`agreement.pairs`). `score` is the share of such pairs that are
     right. `evidence` says in words how the fields agree, without any value; their weights are
-    worked out when somebody looks, and `levels` is an empty JSON list. `keys` is what the pair is
-    told by, as a hash. `found_at` is the night that first asked, `ended_at` when it needed no
-    answer any more.
+    worked out when somebody looks. `keys` is what the pair is told by, as a hash. `found_at` is the
+    night that first asked, `ended_at` when it needed no answer any more.
     """
 
     review_id: str
@@ -324,7 +338,6 @@ class Reviews(Table):
     score: float
     rule: str
     evidence: str
-    levels: str
     keys: str
     found_at: Utc
     ended_at: Utc = _may_miss()
@@ -364,7 +377,9 @@ class MatchWeights(Table):
     """One row per pair and field: how the field agrees, in words, and what that is worth.
 
     `weight` is in bits (log2 of the odds), positive for one human; a pair's weights add up to its
-    score, from `start` on, what a pair is worth before anything is compared.
+    score, from `start` on, what a pair is worth before anything is compared. `link_bits` is the
+    score from which the pair would be linked unasked, by the evidence it has; missing where no
+    score is enough.
     """
 
     hubspot_id: str
@@ -372,6 +387,7 @@ class MatchWeights(Table):
     field: str
     level: str
     weight: float
+    link_bits: float = _may_miss()
 
 
 class MatchChanges(Table):

@@ -33,7 +33,14 @@ KEPT: Mapping[Key, frozenset[str]] = MappingProxyType(
             {"lifecyclestage", "hubspot_owner_id", "hs_analytics_source", "hs_latest_source"}
         ),
         ("salesforce", "lead"): frozenset(
-            {"Status", "OwnerId", "LeadSource", "ConvertedContactId", "ConvertedAccountId"}
+            {
+                "Status",
+                "OwnerId",
+                "LeadSource",
+                "IsConverted",
+                "ConvertedContactId",
+                "ConvertedAccountId",
+            }
         ),
         ("salesforce", "contact"): frozenset({"AccountId", "OwnerId", "LeadSource"}),
     }

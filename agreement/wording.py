@@ -36,6 +36,15 @@ def duration_text(seconds: float | None) -> str:
     return f"{hours} h {minutes:02d} min"
 
 
+def link_text(bits: float | None) -> str:
+    """Word the sum of match weights from which a pair is linked; None where no sum is enough.
+
+    >>> link_text(5.149), link_text(None)
+    ('linked from +5.1 bits', 'never linked unasked')
+    """
+    return "never linked unasked" if bits is None else f"linked from {bits:+.1f} bits"
+
+
 def words(name: str) -> str:
     """Word a name of ours for a reader.
 

@@ -26,8 +26,8 @@ from benchmarks.measure import is_installed, measured, peak_mib
 from benchmarks.worlds_matching import VARIANTS, world
 from flows.calc_match import shipped_model
 from transforms.matching import LINK, match
-from transforms.matching.block import domains
-from transforms.matching.encode import COLUMNS, MISSING, encode, joined
+from transforms.matching.encode import COLUMNS, encode
+from transforms.matching.records import MISSING, domains, joined
 
 SEED = 7
 SIZES = (10_000, 100_000)

@@ -32,7 +32,7 @@ def reviews_of(links: pd.DataFrame) -> pd.DataFrame:
             "entity": "person", "left_system": "hubspot", "left_kind": "contact",
             "left_id": rows["hubspot_id"], "right_system": "salesforce", "right_kind": "lead",
             "right_id": rows["salesforce_id"], "score": rows["score"], "rule": rows["rule"],
-            "evidence": rows["evidence"], "levels": "[]", "keys": "",
+            "evidence": rows["evidence"], "keys": "",
             "found_at": pd.Timestamp("2026-01-01", tz="UTC"),
         }
     )  # fmt: skip

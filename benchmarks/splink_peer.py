@@ -9,7 +9,8 @@ import splink.comparison_library as cl
 from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 from splink.internals.blocking_rule_creator import BlockingRuleCreator
 
-from transforms.matching.encode import Records, encode
+from transforms.matching.encode import encode
+from transforms.matching.records import Records
 from transforms.matching.words import Words
 
 _THRESHOLD = 0.01

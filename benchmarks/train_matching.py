@@ -1,7 +1,7 @@
 """Train the model that matching ships with: `python -m benchmarks.train_matching`.
 
 Makes worlds (`train_worlds.py`), compares their candidate pairs, fits the trees, and calibrates on
-pairs chosen in worlds that the trees had not seen. Writes `transforms/matching/model_v1.json`, the
+pairs chosen in worlds that the trees had not seen. Writes `transforms/matching/model_v2.json`, the
 same bytes each time; with `--cache DIR` worlds that were made are read again, `--out FILE` writes
 elsewhere.
 """
@@ -26,17 +26,18 @@ from scipy.optimize import isotonic_regression
 
 from benchmarks.boosting import boost
 from benchmarks.train_worlds import world
-from transforms.matching.block import candidates
+from transforms.matching.candidates import candidates
 from transforms.matching.choose import matching
 from transforms.matching.compare import levels
-from transforms.matching.encode import Records, encode
+from transforms.matching.encode import encode
 from transforms.matching.model import Trees
+from transforms.matching.records import Records
 from transforms.matching.score import Pairs, candidate_pairs, context_rows, kin_rows, people
 from transforms.matching.words import Words
 
 FOLDER = Path(__file__).parents[1] / "transforms" / "matching"
 WORDS = FOLDER / "words_v1.json"
-OUT = FOLDER / "model_v1.json"
+OUT = FOLDER / "model_v2.json"
 COMMAND = "python -m benchmarks.train_matching"
 FIRST_SEED = 1000
 # People in the large worlds: there every name has namesakes, and every number is held by more.
@@ -243,8 +244,10 @@ def calibration(seen: list[Choice], halves: list[Trees]) -> dict[str, list[float
     middle = np.bincount(bin_, weight * score) / total
     fitted = isotonic_regression(share, weights=total).x
     curve = np.clip(fitted, 0.001, 0.9999)
-    # Beyond the last step the curve goes on to near certainty, so that sure pairs keep their order.
-    middle, curve = np.r_[middle, score.max()], np.r_[curve, 0.99995]
+    # Beyond the last step the curve goes on to near certainty, before the first to next to nothing:
+    # so that sure pairs keep their order, and those below all that were ever chosen are no doubts.
+    middle = np.r_[score.min(), middle, score.max()]
+    curve = np.r_[0.001, curve, 0.99995]
     return {"scores": np.round(middle, 1).tolist(), "shares": np.round(curve, 5).tolist()}
 
 
@@ -283,7 +286,7 @@ def train(seeds: list[Seed], cache: Path, trees: int) -> dict[str, object]:
     stages = [of.stage for of in choices]
     contexts = [fit(stages[1 - half :: 2], trees // 2) for half in (0, 1)]
     return {
-        "version": 1,
+        "version": 2,
         "command": COMMAND,
         "words_of": f"mimesis {version('mimesis')}",
         "pair": fields.pair.as_data(),

@@ -176,9 +176,8 @@ def _words(locale: str) -> tuple[list[str], list[str], list[str]]:
 
 def _names(provider: type, attribute: str) -> list[str]:
     names = getattr(provider, attribute, ())
-    # A set has no order of its own, and its order would change from run to run.
-    ordered = sorted(names) if isinstance(names, set | frozenset) else dict.fromkeys(names)
-    return [str(name) for name in ordered]
+    # Some lists were made from sets: their order, too, would change from run to run.
+    return sorted({str(name) for name in names})
 
 
 def _cast(people: int, setting: Setting, rng: Rng) -> pd.DataFrame:

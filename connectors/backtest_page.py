@@ -4,31 +4,40 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from markupsafe import Markup
 
+from agreement.frames import ClockChanges, CreditChanges, Table
 from agreement.wording import money_text, signed_money
 from connectors.charts import Bar, bars
 from connectors.scoreboard import CLOCK_COLOURS, TEAM_COLOURS, page_environment, worded
+from connectors.spreadsheets import csv_text
 
 # Clocks named on the page; the list beside it has all.
 _MOST = 50
+# What the list of missed clocks tells of each.
+MISSED = ("handoff_id", "record_kind", "record_id", "owner_id", "tier", "started_at", "due_at",
+          "touched_at", "cause")  # fmt: skip
 _SIDES = (("before", "in force"), ("after", "draft"))
 
 
 def write_backtest(found: Mapping[str, Any], folder: Path) -> Path:
     """Write `backtest.html` and its lists; give the page's path."""
     folder.mkdir(parents=True, exist_ok=True)
-    lists: Mapping[str, Sequence[Mapping[str, Any]]] = {
-        "clocks": found["clocks"]["changes"],
-        "missed": found["clocks"]["missed"],
-        "deals": found["credit"]["deals"],
+    lists: Mapping[str, tuple[Sequence[str], Sequence[Mapping[str, Any]]]] = {
+        "clocks": (_columns(ClockChanges), found["clocks"]["changes"]),
+        "missed": (MISSED, found["clocks"]["missed"]),
+        "deals": ([*_columns(CreditChanges), "record_id"], found["credit"]["deals"]),
     }
-    for name, rows in lists.items():
-        pd.DataFrame(rows).to_csv(folder / f"backtest_{name}.csv", index=False)
+    for name, (columns, rows) in lists.items():
+        text = csv_text(columns, rows)
+        (folder / f"backtest_{name}.csv").write_text(text, encoding="utf-8")
     page = folder / "backtest.html"
     page.write_text(render_backtest(found), encoding="utf-8")
     return page
+
+
+def _columns(table: type[Table]) -> list[str]:
+    return list(table.to_schema().columns)
 
 
 def render_backtest(found: Mapping[str, Any]) -> str:

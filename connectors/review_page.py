@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from agreement.wording import money_text
+from agreement.wording import link_text, money_text
 
 _HERE = Path(__file__).parent
 
@@ -34,10 +34,13 @@ class Bar:
 
 @dataclass(frozen=True)
 class Chart:
-    """A waterfall of weights in bits, from the start to the sum; thresholds are upright lines."""
+    """A waterfall of weights in bits, from the start to the sum; thresholds are upright lines.
+
+    `link_x` is None for a pair that no sum links.
+    """
 
     bars: Sequence[Bar]
-    link_x: float
+    link_x: float | None
     review_x: float
     zero_x: float
     width: int
@@ -76,13 +79,13 @@ def render_review(view: Mapping[str, Any]) -> str:
     environment.filters["count"] = lambda number: f"{number:,}"
     environment.filters["shown"] = lambda value: "-" if value is None else value
     environment.filters["money"] = lambda minor: money_text(minor, view["currency"])
+    environment.filters["linked"] = link_text
     environment.filters["bits"] = lambda weight: "" if weight is None else f"{weight:+.1f}"
-    charts = {row["id"]: _chart(row, view["link_bits"], view["review_bits"])
-              for row in view["matches"]}  # fmt: skip
+    charts = {row["id"]: _chart(row, view["review_bits"]) for row in view["matches"]}
     return environment.get_template("review.html").render(view=view, charts=charts)
 
 
-def _chart(row: Mapping[str, Any], link_bits: float, review_bits: float) -> Chart | None:
+def _chart(row: Mapping[str, Any], review_bits: float) -> Chart | None:
     """Draw a pair's weights; a pair that no model compared has no chart."""
     told = [field for field in row["fields"] if field["weight"]]
     if not told:
@@ -92,7 +95,9 @@ def _chart(row: Mapping[str, Any], link_bits: float, review_bits: float) -> Char
     for field in told:
         ends.append((total, total + field["weight"]))
         total += field["weight"]
-    values = [0.0, link_bits, review_bits, *(value for pair in ends for value in pair)]
+    link_bits: float | None = row["link_bits"]
+    marks = [0.0, review_bits] + ([] if link_bits is None else [link_bits])
+    values = [*marks, *(value for pair in ends for value in pair)]
     low, high = min(values), max(values)
     scale = _BARS / ((high - low) or 1.0)
 
@@ -108,13 +113,13 @@ def _chart(row: Mapping[str, Any], link_bits: float, review_bits: float) -> Char
     )
     return Chart(
         bars=bars,
-        link_x=at(link_bits),
+        link_x=None if link_bits is None else at(link_bits),
         review_x=at(review_bits),
         zero_x=at(0.0),
         width=_WORDS + _BARS + _NUMBERS,
         height=_ROW * len(bars) + 20,
         words=_WORDS,
-        says=f"Match weights in bits, together {total:+.1f}; linked from {link_bits:+.1f}",
+        says=f"Match weights in bits, together {total:+.1f}; {link_text(link_bits)}",
     )
 
 

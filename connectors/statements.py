@@ -1,11 +1,9 @@
 """Write statements, tie-out and journal where only their owner can read them: never to a CRM."""
 
-import csv
 import hashlib
-import io
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -16,8 +14,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 _HERE = Path(__file__).parent
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}")
-# A spreadsheet reads text that starts so as a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def private_folder(path: Path) -> Path:
@@ -54,25 +50,6 @@ def file_name(kind: str, participant: str, suffix: str) -> str:
     if not _PLAIN.fullmatch(participant):
         shown = "x" + hashlib.sha256(participant.encode()).hexdigest()[:16]
     return f"{kind}-{shown}.{suffix}"
-
-
-def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    """Write rows as CSV; what a spreadsheet would run as a formula gets an apostrophe before it."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([[_cell(row.get(name)) for name in columns] for row in rows])
-    return out.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(_FORMULA) and not _is_number(value):
-        return f"'{value}"
-    return "" if value is None else value
-
-
-def _is_number(text: str) -> bool:
-    return re.fullmatch(r"[+-]?\d+(\.\d+)?", text) is not None
 
 
 def statement_page(page: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 
@@ -16,6 +17,7 @@ from agreement.frames import Credits, DataFrame, Deals, HandoffStatus, Promises
 from agreement.periods import period_days
 from agreement.policy import Agreement
 from agreement.terms import Attained, Terms
+from connectors.backtest_page import MISSED
 from connectors.store import Store
 from flows.backtest_proof import Side, last_measured, prove, read_side, version_in_force
 from flows.bridge import class_counts
@@ -61,7 +63,7 @@ def backtest(reading: StoredReading, draft: Agreement, since: date) -> dict[str,
         "as_of": reading.as_of.isoformat(timespec="seconds"),
         "currency": now.known.company_currency,
         "digits": company_digits(now.known),
-        "known_since": _known_since(reading.store),
+        "known_since": known_since(reading.store, reading.agreement.calendar.zone_info),
         "proof": proof,
         **_side_by_side(now, then, due, since),
     }
@@ -112,8 +114,8 @@ def _check_draft(reading: StoredReading, draft: Agreement, since: date) -> None:
         )
 
 
-def _known_since(store: Store) -> str | None:
-    """Give the day of the earliest record of people or deals that a mirror holds."""
+def known_since(store: Store, zone: ZoneInfo) -> str | None:
+    """Give the day, in a zone, of the earliest record of people or deals that a mirror holds."""
     kinds = (
         ("hubspot", "contact"),
         ("salesforce", "lead"),
@@ -121,7 +123,7 @@ def _known_since(store: Store) -> str | None:
         ("salesforce", "opportunity"),
     )
     earliest = [at for key in kinds if (at := store.count_live(*key)[1])]
-    return min(earliest).date().isoformat() if earliest else None
+    return min(earliest).astimezone(zone).date().isoformat() if earliest else None
 
 
 # Side by side -------------------------------------------------------------------------------------
@@ -165,9 +167,7 @@ def _clock_figures(status: DataFrame[HandoffStatus]) -> dict[str, Any]:
 
 def _missed(status: DataFrame[HandoffStatus]) -> pd.DataFrame:
     """List the clocks missed under the draft, by start and id."""
-    columns = ["handoff_id", "record_kind", "record_id", "owner_id", "tier", "started_at",
-               "due_at", "touched_at", "cause"]  # fmt: skip
-    late = status.loc[status["status"] == "late", columns]
+    late = status.loc[status["status"] == "late", list(MISSED)]
     return late.sort_values(["started_at", "handoff_id"], ignore_index=True)
 
 

@@ -64,7 +64,7 @@ def board(reading: Reading, known: Known, measures: Measures) -> dict[str, Any]:
         "clocks": {span.name: _clocks(measures, span, zone) for span in spans},
         "promises": _promises(measures, spans[-1], agreement),
         "questions": counts(measures.clock_page.questions["kind"]),
-        "credit": _credit(measures, agreement, spans),
+        "credit": _credit(known, measures, agreement, spans),
         "journeys": _by_horizon(measures.credit_figures.velocity, spans),
         "synergy": _synergy(measures, agreement, spans),
         "rewards": _rewards(reading),
@@ -163,9 +163,15 @@ def _clocks(measures: Measures, span: Horizon, zone: str) -> dict[str, Any]:
     }
 
 
-def _credit(measures: Measures, agreement: Agreement, spans: Sequence[Horizon]) -> dict[str, Any]:
-    """Give won credit by team, channel and campaign, of every model, and the tie-out."""
+def _credit(
+    known: Known, measures: Measures, agreement: Agreement, spans: Sequence[Horizon]
+) -> dict[str, Any]:
+    """Give won credit by team, channel and campaign, of every model, and the tie-out.
+
+    A campaign's `name` is its id; `title` is what people call it, as far as the mirrors know.
+    """
     results = measures.credit_figures.channels
+    titles = _titles(known.campaigns)
     models = [str(name) for name in results["model"].unique()]
     return {
         "shared_model": agreement.attribution.shared,
@@ -174,12 +180,19 @@ def _credit(measures: Measures, agreement: Agreement, spans: Sequence[Horizon]) 
         "inferred": {span.name: _inferred(measures, span) for span in spans},
         **{
             dimension: {
-                span.name: _results(results, span, dimension, agreement.attribution.shared)
+                span.name: _results(results, span, dimension, agreement.attribution.shared, titles)
                 for span in spans
             }
             for dimension in ("team", "channel", "campaign")
         },
     }
+
+
+def _titles(campaigns: pd.DataFrame) -> dict[str, str]:
+    """Give the campaigns' names by id; a name that several bear tells none of them."""
+    named = campaigns.dropna(subset=["Name"]).drop_duplicates("record_id")
+    alone = named[~named["Name"].duplicated(keep=False)]
+    return dict(zip(alone["record_id"].astype(str), alone["Name"].astype(str), strict=True))
 
 
 def _tie_out(measures: Measures, span: Horizon) -> dict[str, int]:
@@ -202,9 +215,12 @@ def _inferred(measures: Measures, span: Horizon) -> dict[str, int]:
 
 
 def _results(
-    results: pd.DataFrame, span: Horizon, dimension: str, shared: str
+    results: pd.DataFrame, span: Horizon, dimension: str, shared: str, titles: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """Give one row per name, the most won by the shared model first, ties by name."""
+    """Give one row per name, the most won by the shared model first, ties by name.
+
+    Of campaigns only the first, each with its title, None where it has none of its own.
+    """
     rows = results[(results["horizon"] == span.name) & (results["dimension"] == dimension)]
     found: dict[str, dict[str, Any]] = {}
     for row in plain_rows(rows):
@@ -218,7 +234,9 @@ def _results(
     ordered = sorted(
         found.values(), key=lambda row: (-row["won_minor"].get(shared, 0), row["name"])
     )
-    return ordered[:_CAMPAIGNS] if dimension == "campaign" else ordered
+    if dimension != "campaign":
+        return ordered
+    return [{**row, "title": titles.get(row["name"])} for row in ordered[:_CAMPAIGNS]]
 
 
 def _synergy(measures: Measures, agreement: Agreement, spans: Sequence[Horizon]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from transforms.matching import COLUMNS, LINK, MatchModel, match
 
 System = Literal["hubspot", "salesforce"]
 
-_MODEL, _WORDS = "model_v1.json", "words_v1.json"
+_MODEL, _WORDS = "model_v2.json", "words_v1.json"
 # The columns that calc.md promises, and then the evidence in words.
 _WRITTEN = (
     "hubspot_id", "salesforce_id", "score", "rule", "decision", "cluster_id", "evidence",

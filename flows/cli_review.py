@@ -75,11 +75,12 @@ def list_(limit: int, is_shown: bool, is_json: bool) -> None:
 
 
 def _list(limit: int, is_shown: bool, is_json: bool, out: Path | None) -> None:
+    from agreement.errors import BadInput
     from connectors.review_page import write_review_page
     from connectors.settings import load_settings
     from connectors.store import Store
     from flows.reading import reading_of
-    from flows.review import match_thresholds, review_queue
+    from flows.review import review_queue
     from flows.show_review import review_shower
 
     settings = load_settings()
@@ -89,8 +90,10 @@ def _list(limit: int, is_shown: bool, is_json: bool, out: Path | None) -> None:
         currency = reading.account_currency() or "USD"
         if out:
             masked = review_queue(store, reading.agreement, limit=limit) if is_shown else view
-            page = {**masked, "currency": currency, **match_thresholds()}
-            view["page"] = str(write_review_page(page, out))
+            try:
+                view["page"] = str(write_review_page({**masked, "currency": currency}, out))
+            except OSError as error:
+                raise BadInput(f"{out}: cannot be written: {error.strerror}") from None
     print_result(view, is_json, review_shower(currency))
 
 

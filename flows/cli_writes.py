@@ -135,7 +135,8 @@ def explain(
 ) -> None:
     """Say why a field holds what it holds: SYSTEM RECORD [FIELD], or an explanation id.
 
-    SYSTEM is hubspot or salesforce, RECORD the id there, FIELD a field that Tandem writes.
+    SYSTEM is hubspot or salesforce, RECORD the id there, FIELD a field that Tandem writes. A record
+    may also be written as `tandem review` does: hubspot/contact/7.
     """
     from connectors.settings import load_settings
     from connectors.store import Store
@@ -143,8 +144,13 @@ def explain(
     from flows.run import agreement_in_force
     from flows.show_writes import show_explanation
 
+    if system.count("/") == 2:
+        field = record
+        system, record = system.split("/", 1)
     if not system.startswith("tx-") and (system not in {"hubspot", "salesforce"} or not record):
-        raise click.UsageError("give hubspot or salesforce and a record's id, or an id like tx-...")
+        raise click.UsageError(
+            "give hubspot or salesforce and a record's id, hubspot/contact/7, or an id like tx-..."
+        )
     settings = load_settings()
     wanted = system if system.startswith("tx-") else str(record)
     with closing(Store.open(settings.database_url)) as store:

@@ -5,7 +5,7 @@ Prefect shows is a window: the store holds what is true.
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
 from datetime import date, timedelta
 from decimal import Decimal
@@ -41,17 +41,19 @@ from flows.pack import read_pack, send_pack, without_names
 from flows.prefect_runner import (
     Bar,
     artifact_key,
+    as_a_window,
     as_flow,
     due_at,
     form_field,
     named,
+    patiently,
     show_table,
     when_free,
 )
 from flows.reading import open_reading, reading_of
 from flows.review import CAPACITY, review_queue
 from flows.review_answers import answer_of, decide
-from flows.run import Run, agreement_in_force, connect, open_run
+from flows.run import agreement_in_force, connect, open_run
 from flows.scope import Scope
 from flows.show import show_night, show_provision
 from flows.show_backtest import show_backtest
@@ -145,18 +147,24 @@ def nightly_sync(
         except GuardStopped:
             _emit("tandem.plan.waiting", run.run_id, portal, {"why": "a guard stopped it"})
             raise
-        _show_night(run, summary, portal)
+        refused = [vars_of(row) for row in run.store.refusals(run.run_id)]
+    # The lock is free again, and what was delivered is, whatever becomes of what is shown.
+    with as_a_window(f"night {run.run_id}", is_done=mode == "apply"):
+        _show_night(summary, refused, portal)
     if mode == "plan":
         _emit("tandem.plan.waiting", run.run_id, portal, {"plan_id": summary["plan_id"]})
-    else:
-        if not options.only:  # a night about one record is no good night
-            _emit("tandem.night.done", run.run_id, portal, {"written": summary["written"]})
-        emit_told(summary)
+        return summary
+    if not options.only:  # a night about one record is no good night
+        _emit("tandem.night.done", run.run_id, portal, {"written": summary["written"]})
+    emit_told(summary)
+    with as_a_window(f"page {run.run_id}"):
         _show_page(run.settings, portal)
     return summary
 
 
-def _show_night(run: Run, summary: Mapping[str, Any], portal: str) -> None:
+def _show_night(
+    summary: Mapping[str, Any], refused: Sequence[Mapping[str, Any]], portal: str
+) -> None:
     """Put the night's figures where ops look: by id, never with a name or an address."""
     create_markdown_artifact(
         key=artifact_key("nightly-summary", portal),
@@ -172,12 +180,7 @@ def _show_night(run: Run, summary: Mapping[str, Any], portal: str) -> None:
     show_table(
         "nightly-rejects", portal, summary["rejects"], "Records that no figure counts, and why"
     )
-    show_table(
-        "nightly-quarantine",
-        portal,
-        [vars_of(row) for row in run.store.refusals(run.run_id)],
-        "Writes that a CRM refused, and why",
-    )
+    show_table("nightly-quarantine", portal, refused, "Writes that a CRM refused, and why")
     planned = [
         {"system": system, "object": kind, "records": count}
         for system, kinds in summary["planned"].items()
@@ -243,11 +246,9 @@ def handoff_watch(portal: Portal = "") -> dict[str, Any]:
         with open_run(settings_of(portal)) as run:
             if run.store.last_applied_as_of() is None:
                 return {"skipped": "no night has run yet, so no clock is known"}
-            result = watch(run)
+            return watch(run, lambda said: emit_told({"run_id": run.run_id, "told": said.told}))
     except Busy as error:
         return {"skipped": str(error)}
-    emit_told(result)
-    return result
 
 
 def emit_told(result: Mapping[str, Any]) -> None:
@@ -294,10 +295,11 @@ def approve_plan(
     with when_free(partial(open_run, settings_of(portal))) as run:
         run.summary["approved_by"] = by
         result = writes.apply_plan(run, plan_id, canary=canary, is_over_guards=is_over_guards)
-    create_markdown_artifact(
-        key=artifact_key("approved-plan", portal),
-        markdown=f"Plan `{plan_id}`, approved by {by}\n```\n{show_applied(result)}\n```",
-    )
+    with as_a_window(f"approved-plan {run.run_id}"):
+        create_markdown_artifact(
+            key=artifact_key("approved-plan", portal),
+            markdown=f"Plan `{plan_id}`, approved by {by}\n```\n{show_applied(result)}\n```",
+        )
     writes.stop_when_stale(result)
     return result
 
@@ -339,6 +341,13 @@ def review(
             answers = [answer_of(decision, each.split(), right) for each in what]
             result = decide(store, settings, answers, by)
         waiting = review_queue(store, reading_of(store, settings).agreement, limit=CAPACITY)
+    with as_a_window("review", is_done=bool(result)):
+        _show_review(result, waiting, portal)
+    return {**result, **{name: waiting[name] for name in ("match_count", "conflict_count")}}
+
+
+def _show_review(result: Mapping[str, Any], waiting: Mapping[str, Any], portal: str) -> None:
+    """Show what was decided, if anything was, and what waits."""
     if result:
         create_markdown_artifact(
             key=artifact_key("review-decided", portal), markdown=f"```\n{show_decided(result)}\n```"
@@ -355,7 +364,6 @@ def review(
         waiting["conflicts"],
         "Fields that both sides changed, the answer that is worth most first",
     )
-    return {**result, **{name: waiting[name] for name in ("match_count", "conflict_count")}}
 
 
 def _without(row: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -373,9 +381,10 @@ def undo_run(
     """Put back what a run overwrote; later edits by people are left alone and listed."""
     with when_free(partial(open_run, settings_of(portal))) as run:
         result = undo.undo_run(run, run_id, is_applied=is_applied)
-    create_markdown_artifact(
-        key=artifact_key("undo", portal), markdown=f"```\n{show_undo(result)}\n```"
-    )
+    with as_a_window(f"undo {run_id}", is_done=is_applied):
+        create_markdown_artifact(
+            key=artifact_key("undo", portal), markdown=f"```\n{show_undo(result)}\n```"
+        )
     return result
 
 
@@ -403,9 +412,10 @@ def forget(
         when_free(store.hold_lock) if is_applied else nullcontext(),
     ):
         result = forgetting.forget(store, person, folders, at=utc_now(), is_applied=is_applied)
-    create_markdown_artifact(
-        key=artifact_key("forget", portal), markdown=f"```\n{show_forget(result)}\n```"
-    )
+    with as_a_window("forget", is_done=is_applied):
+        create_markdown_artifact(
+            key=artifact_key("forget", portal), markdown=f"```\n{show_forget(result)}\n```"
+        )
     return result
 
 
@@ -417,9 +427,10 @@ def provision_fields(is_applied: IsApplied = False, portal: Portal = "") -> dict
         connect(settings), agreement_in_force(settings), is_applied=is_applied
     )
     result = {"is_applied": is_applied, "objects": [vars(row) for row in rows]}
-    create_markdown_artifact(
-        key=artifact_key("provision", portal), markdown=f"```\n{show_provision(result)}\n```"
-    )
+    with as_a_window("provision", is_done=is_applied):
+        create_markdown_artifact(
+            key=artifact_key("provision", portal), markdown=f"```\n{show_provision(result)}\n```"
+        )
     return result
 
 
@@ -433,13 +444,14 @@ def weekly_meeting(
     """Write the weekly pack from what the last night found; nothing is asked of a CRM."""
     with open_reading(settings_of(portal)) as reading:
         view = read_pack(reading)
+        sent = patiently(lambda: send_pack(reading, view, utc_now())) if is_sent else {}
+    with as_a_window("weekly-pack", is_done=is_sent):
         create_markdown_artifact(
             key=artifact_key("weekly-pack", portal),
             # Whoever may see Prefect's page sees it: no names there, whatever is agreed.
             markdown=f"```\n{show_pack(without_names(view))}\n```",
             description="What changed, what to decide, what was promised, whom to thank",
         )
-        sent = send_pack(reading, view, utc_now()) if is_sent else {}
     return {"week": str(view["first"]), **sent}
 
 
@@ -466,7 +478,7 @@ def backtest_draft(
 def rewards_close(portal: Portal = "") -> dict[str, Any]:
     """Propose the first open reward period, once a night has seen its end; people do the rest."""
     with closing(Store.open(settings_of(portal).database_url)) as store:
-        return rewards.propose_due(store, utc_now())
+        return patiently(lambda: rewards.propose_due(store, utc_now()))
 
 
 @as_flow("approve-rewards", run_name="approve-rewards-{period}")
@@ -488,8 +500,9 @@ def approve_rewards(
     secret = SecretStr(block.get())
     settings = settings_of(portal)
     read_approvers(settings.tandem_approvers).verify(by, secret)
+    person = rewards.Person(by, is_verified=True)
     with closing(Store.open(settings.database_url)) as store:
-        return rewards.approve(store, period, rewards.Person(by, is_verified=True), utc_now())
+        return patiently(lambda: rewards.approve(store, period, person, utc_now()))
 
 
 # All schedules in one process --------------------------------------------------------------------

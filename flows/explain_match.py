@@ -5,12 +5,20 @@ from typing import Any
 
 import pandas as pd
 
-from agreement.pairs import Place, ordered, pair_id
+from agreement.pairs import SIDES, Place, ordered, pair_id
 from agreement.policy import Agreement, Identity
 from connectors.store import Store
 from flows.calc_match import shipped_model
 from flows.masking import masked
-from flows.review_records import distinct_pairs, field_weights, read_records, side_by_side
+from flows.review_records import (
+    Weighed,
+    companions,
+    distinct_pairs,
+    field_weights,
+    read_records,
+    side_by_side,
+    sides_of,
+)
 from transforms.identity.humans import match_tables
 from transforms.matching.changes import AS_IS, EQUAL, changes
 from transforms.matching.decide import APART
@@ -21,11 +29,16 @@ _MOST_PAIRS = 5
 
 # What it takes to change a link, by the rule that made it.
 _HOLDS = {
-    "only record": "nothing to link it with is sure enough",
     "pinned": "a person's word: only another answer changes it",
     "accepted": "a person's word: it holds unless a pin, a stored id or a conversion speaks",
-    "stored id": "the id on the record decides, whatever its fields say; only forbid parts them",
-    "conversion": "the conversion decides, whatever the fields say; only forbid parts them",
+    "stored id": "the id on the record decides, whatever its fields say; only a person parts them",
+    "conversion": "the conversion decides, whatever the fields say; only a person parts them",
+}
+_APART = ("reject", "forbid")
+_ALONE = {
+    "apart": "a person's word keeps it apart",
+    "waits": "what it may be one with waits for a person",
+    "nothing": "nothing to link it with is sure enough",
 }
 _BY_FIELDS = "once made it is kept, until a stronger rule or a person's word changes it"
 
@@ -42,22 +55,31 @@ def explain_match(
 
     `match` are the records of the same person, account or deal, each with the rule that linked it;
     `pair` is the link of this record, field by field with weights in bits, and the fewest changes
-    of one field that would have moved it. `reviews` are the pairs that wait, likewise; `decisions`
-    what people said; `holds` how long the link does. Values are masked but for first letter and
-    length.
+    of one field that would have moved it. `reviews` are the pairs that wait, likewise, with why and
+    with what their records are one meanwhile; `decisions` what people said; `holds` how long the
+    link does. Values are masked but for first letter and length.
     """
     own = _row_of(links, place)
     rows = links[(links["entity"] == own["entity"]) & (links["entity_id"] == own["entity_id"])]
-    pairs = [(entity, *pair) for entity, pair in _pairs(store, own, place)]
-    tables = read_records(store, agreement) if pairs else {}
-    told = _evidence(tables, pairs, agreement.identity, is_masked=is_masked)
     partner = _partner(own)
+    waiting = _waiting(store, place)
+    pairs = [ordered(place, partner)] if partner else []
+    pairs += [sides_of(row) for row in waiting]
+    tables = read_records(store, agreement) if pairs else {}
+    asked = [(str(own["entity"]), *pair) for pair in pairs]
+    told = _evidence(tables, asked, agreement.identity, is_masked=is_masked)
+    reviews = told[1:] if partner else told
+    linked = companions(links, [sides_of(row) for row in waiting])
+    decisions = _decisions(store, place)
     return {
-        "holds": _HOLDS.get(own["rule"], _BY_FIELDS),
+        "holds": _holds(own["rule"], waiting, decisions),
         "match": [_record(row) for row in rows.to_dict("records")],
         "pair": told[0] if partner else None,
-        "reviews": told[1:] if partner else told,
-        "decisions": _decisions(store, place),
+        "reviews": [
+            pair | {"says": str(row["evidence"]), "linked": meanwhile}
+            for pair, row, meanwhile in zip(reviews, waiting, linked, strict=True)
+        ],
+        "decisions": decisions,
     }
 
 
@@ -89,20 +111,20 @@ def _partner(own: Mapping[Any, Any]) -> Place | None:
     return (parts[0], parts[1], parts[2]) if len(parts) == 3 else None
 
 
-def _pairs(
-    store: Store, own: Mapping[Any, Any], place: Place
-) -> list[tuple[str, tuple[Place, Place]]]:
-    """List the record's link first, then the pairs that wait."""
-    partner = _partner(own)
-    pairs = [ordered(place, partner)] if partner else []
+def _waiting(store: Store, place: Place) -> list[dict[Any, Any]]:
     reviews = store.reviews()
-    for row in reviews[_is_about(reviews, place)][:_MOST_PAIRS].to_dict("records"):
-        left, right = (
-            (row[f"{side}_system"], row[f"{side}_kind"], row[f"{side}_id"])
-            for side in ("left", "right")
-        )
-        pairs.append((left, right))
-    return [(str(own["entity"]), pair) for pair in pairs]
+    rows: list[dict[Any, Any]] = reviews[_is_about(reviews, place)][:_MOST_PAIRS].to_dict("records")
+    return rows
+
+
+def _holds(
+    rule: str, waiting: Sequence[Mapping[Any, Any]], decisions: Sequence[Mapping[str, Any]]
+) -> str:
+    """Say how long a link holds, or why a record is alone."""
+    if rule != "only record":
+        return _HOLDS.get(rule, _BY_FIELDS)
+    is_apart = any(row["is_standing"] and row["decision"] in _APART for row in decisions)
+    return _ALONE["apart" if is_apart else "waits" if waiting else "nothing"]
 
 
 def _is_about(pairs: pd.DataFrame, place: Place) -> pd.Series:
@@ -119,8 +141,7 @@ def _decisions(store: Store, place: Place) -> list[dict[str, Any]]:
     rows = store.match_decisions(is_standing=False)
     return [
         {
-            "left": f"{row['left_system']}/{row['left_kind']}/{row['left_id']}",
-            "right": f"{row['right_system']}/{row['right_kind']}/{row['right_id']}",
+            **dict(zip(SIDES, ("/".join(side) for side in sides_of(row)), strict=True)),
             "decision": row["decision"],
             "by": row["decided_by"],
             "at": row["decided_at"].isoformat(timespec="seconds"),
@@ -146,21 +167,25 @@ def _evidence(
         for entity, left, right in pairs
         if entity == "person" and left[0] != right[0]
     ]
-    levels = field_weights(tables["person"], asked, policy) if asked else {}
+    weights = field_weights(tables["person"], asked, policy) if asked else {}
     moves = _moves_of(tables["person"], asked, policy) if asked else {}
-    return [
-        {
-            "id": pair_id(entity, left, right),
-            "left": "/".join(left),
-            "right": "/".join(right),
-            "fields": side_by_side(
-                tables, entity, left, right, levels.get((left[2], right[2]), []),
-                is_masked=is_masked,
-            ),
-            **moves.get((left[2], right[2]), {"model": None, "changes": []}),
-        }
-        for entity, left, right in pairs
-    ]  # fmt: skip
+    told = []
+    for entity, left, right in pairs:
+        key = (left[2], right[2])
+        weighed = weights.get(key, Weighed())
+        told.append(
+            {
+                "id": pair_id(entity, left, right),
+                "left": "/".join(left),
+                "right": "/".join(right),
+                "link_bits": weighed.link_bits,
+                "fields": side_by_side(
+                    tables, entity, left, right, weighed.fields, is_masked=is_masked
+                ),
+                **moves.get(key, {"model": None, "changes": []}),
+            }
+        )
+    return told
 
 
 def _moves_of(

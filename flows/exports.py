@@ -9,6 +9,7 @@ import pandas as pd
 
 from agreement import frames
 from agreement.frames import Table
+from connectors.spreadsheets import write_csv
 from flows.measure import Measures
 
 # Goes up with every table or column that is taken away or means something else; not with a new one.
@@ -39,8 +40,6 @@ TABLES: Mapping[str, type[Table]] = MappingProxyType(
         "rejects": frames.Rejects,
     }
 )
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 # The lists that the page's figures lead to.
 LISTS = (
@@ -118,15 +117,6 @@ def write_lists(measures: Measures, coverage: Sequence[Mapping[str, Any]], out: 
     for name, frame in lists.items():
         write_csv(frame, folder / f"{name}.csv")
     return [f"lists/{name}.csv" for name in lists]
-
-
-def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """Write a table for spreadsheets: what they would run as a formula begins with `'`."""
-    texts = {
-        name: frame[name].where(~frame[name].str.startswith(_FORMULA, na=False), "'" + frame[name])
-        for name in frame.select_dtypes("str")
-    }
-    frame.assign(**texts).to_csv(path, index=False)
 
 
 def data_dictionary() -> str:

@@ -45,7 +45,7 @@ from flows.reward_terms import (
     rewards_due,
     with_frozen_rates,
 )
-from flows.run import Run
+from flows.run import Run, overtaken_by
 from transforms import (
     bridge,
     funnel,
@@ -98,8 +98,14 @@ class Measures:
 
 
 def measure(run: Run, known: Known) -> Measures:
-    """Compute clocks, credit and rewards, and save them."""
+    """Compute clocks, credit and rewards, and save them.
+
+    A look back saves nothing: watch goes on from the clocks that are kept, and would take those
+    that began since for none at all.
+    """
     measures = compute(run, known)
+    if overtaken_by(run):
+        return measures
     run.store.save_measures(run.run_id, handoff=measures.status, bridge=measures.bridge)
     save_credit(run.store, run.run_id, measures.credit)
     return measures

@@ -170,7 +170,17 @@ def send_pack(
 
     Both are stored before they are sent. What a route does not take waits, and the next night or
     watch tries again. `sent` and `waiting` count messages; a week that was sent before gives none.
+
+    Raises:
+        Busy: a run holds the lock. It sends whatever waits, so that both would send the same.
     """
+    with reading.store.hold_lock():
+        return _send_pack(reading, view, now, tell)
+
+
+def _send_pack(
+    reading: Reading, view: Mapping[str, Any], now: datetime, tell: Tell
+) -> dict[str, Any]:
     store, week = reading.store, str(view["first"])
     night = store.good_night_until(reading.as_of)
     run_id = night.run_id if night else ""

@@ -15,7 +15,7 @@ from flows.measure import Measures
 from flows.merge import Shared, shared_places
 from flows.provision import our_fields, written_kinds
 from flows.reconcile import Known
-from flows.run import Run
+from flows.run import Run, overtaken_by
 from transforms import write_plan as planning
 from transforms.guards import creations_in, guard_faults
 from transforms.validate import invalid_writes, valid_writes
@@ -74,6 +74,7 @@ def plan_writes(run: Run, known: Known, measures: Measures, shared: Shared) -> P
         "opt_outs_left": _listed(shared.opt_outs_left),
         "postponed_records": _count_records(writes) - _count_records(kept),
         "missing_fields": missing,
+        "is_look_back": overtaken_by(run) is not None,
     }
     plan_id = run.store.save_plan(
         run.run_id, kept, at=utc_now(), shared=shared_places(run), notes=notes

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar
 from uuid import uuid5
 
 from prefect import flow, runtime, task
@@ -147,11 +147,8 @@ def form_field(title: str, help_text: str, **checks: Any) -> Any:
 # Waiting for the lock ----------------------------------------------------------------------------
 
 
-@contextmanager
-def when_free(
-    block: Callable[[], AbstractContextManager[_R]], *, pause_seconds: float = 10
-) -> Iterator[_R]:
-    """Enter a block that takes the lock, and wait about a minute for whoever holds it.
+def patiently(work: Callable[[], _R], *, pause_seconds: float = 10) -> _R:
+    """Do what takes the lock before anything else; wait about a minute for whoever holds it.
 
     A watch holds it for seconds: what a person started need not fail for that. A night may hold it
     for longer than a person waits.
@@ -159,17 +156,26 @@ def when_free(
     Raises:
         Busy: it is held for longer.
     """
+    for _ in range(_PATIENCE):
+        try:
+            return work()
+        except Busy as error:
+            log.info("waiting seconds=%.0f because=%s", pause_seconds, error)
+        time.sleep(pause_seconds)
+    return work()
+
+
+@contextmanager
+def when_free(
+    block: Callable[[], AbstractContextManager[_R]], *, pause_seconds: float = 10
+) -> Iterator[_R]:
+    """Enter a block that takes the lock, and wait for it like `patiently`.
+
+    Raises:
+        Busy: it is held for longer, or was lost half-way.
+    """
     with ExitStack() as stack:
-        for _ in range(_PATIENCE):
-            try:
-                entered = stack.enter_context(block())
-                break
-            except Busy as error:
-                log.info("waiting seconds=%.0f because=%s", pause_seconds, error)
-            time.sleep(pause_seconds)
-        else:
-            entered = stack.enter_context(block())
-        yield entered
+        yield patiently(lambda: stack.enter_context(block()), pause_seconds=pause_seconds)
 
 
 # Stages as tasks ---------------------------------------------------------------------------------
@@ -210,18 +216,27 @@ def _task_name(work: Callable[..., Any], arguments: tuple[Any, ...]) -> str:
 
 
 class Bar:
-    """A progress bar that moves by a stage; a stage that failed leaves it where it was."""
+    """A progress bar that moves by a stage; a stage that failed leaves it where it was.
+
+    A bar that cannot be drawn or moved is given up: the stages go on without it.
+    """
 
     def __init__(self, key: str, stages: int) -> None:
-        self._id = create_progress_artifact(0.0, key=key, description="Stages done")
-        self._done, self._stages = 0, stages
+        self._key, self._done, self._stages = key, 0, stages
+        self._id: Any = None
+        with as_a_window(key):
+            self._id = create_progress_artifact(0.0, key=key, description="Stages done")
 
     def stage(self, work: Callable[..., Any], *arguments: Any) -> Any:
         """Run a stage as a task, then move the bar."""
         result = as_task(work, *arguments)
         self._done += 1
         share = min(100.0, 100.0 * self._done / self._stages)
-        update_progress_artifact(cast("Any", self._id), progress=share)
+        drawn, self._id = self._id, None
+        if drawn is not None:
+            with as_a_window(self._key):
+                update_progress_artifact(drawn, progress=share)
+                self._id = drawn
         return result
 
 
@@ -231,6 +246,21 @@ def artifact_key(name: str, portal: str) -> str:
 
 
 # What people see ----------------------------------------------------------------------------------
+
+
+@contextmanager
+def as_a_window(what: str, *, is_done: bool = True) -> Iterator[None]:
+    """Let showing fail by itself: what was done before stands, and its run ends as it went.
+
+    Where nothing `is_done` but to show, a fault counts. The log names its kind only, since its text
+    may hold an address with a password.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_done:
+            raise
+        log.warning("not_shown what=%s error=%s", what, type(error).__name__)
 
 
 def show_table(name: str, portal: str, rows: Sequence[Mapping[str, Any]], about: str = "") -> None:

@@ -14,6 +14,7 @@ from agreement.frames import (
     Crosswalk,
     DataFrame,
     DealRecords,
+    Examined,
     Memberships,
     People,
     Rates,
@@ -61,11 +62,16 @@ class Known(KnownPeople):
     company_currency: str
     campaigns: pd.DataFrame
     reviews: DataFrame[Reviews]
+    examined: DataFrame[Examined]
 
 
 def reconcile(run: Run) -> Known:
-    """Bring the mirrors into one vocabulary and link records of one human, company or deal."""
-    known = normalise_mirrors(run)
+    """Bring the mirrors into one vocabulary and link records of one human, company or deal.
+
+    A full run looks at everybody again, any other only at people's records that changed and those
+    they touch. What was examined is saved last: a run that dies before it is one that saw nothing.
+    """
+    known = normalise_mirrors(run, looks_at_all=run.is_full)
     run.summary["crm_facts"] = {
         "integration_user": run.integration_user(),
         "currency": known.company_currency,
@@ -76,10 +82,11 @@ def reconcile(run: Run) -> Known:
     }
     run.store.save_crosswalk(run.run_id, known.crosswalk, at=utc_now())
     run.store.save_reviews(run.run_id, known.reviews, at=utc_now())
+    run.store.save_measures(run.run_id, examined=known.examined)
     return known
 
 
-def normalise_mirrors(run: Reading) -> Known:
+def normalise_mirrors(run: Reading, *, looks_at_all: bool = False) -> Known:
     """Do the pure part of reconciling; nothing is saved."""
     agreement = run.agreement
     mirrors = {key: _mirror(run, *key) for key in normalise.FIELDS}
@@ -93,7 +100,7 @@ def normalise_mirrors(run: Reading) -> Known:
     accounts = normalise.accounts(mirrors["hubspot", "company"], mirrors["salesforce", "account"])
     currency_types = mirrors["salesforce", "currency_type"]
     currency = _company_currency(run, currency_types, mirrors["salesforce", "organization"])
-    found = _who_is_who(run, mirrors, aliases, associations)
+    found = _who_is_who(run, mirrors, aliases, associations, looks_at_all=looks_at_all)
     people = identity.with_accounts(
         records.people, accounts, policy=agreement.identity, words=shipped_model().words
     )
@@ -119,6 +126,7 @@ def normalise_mirrors(run: Reading) -> Known:
         campaigns=mirrors["salesforce", "campaign"],
         crosswalk=found.crosswalk,
         reviews=found.reviews,
+        examined=found.examined,
     )
 
 
@@ -160,6 +168,8 @@ def _who_is_who(
     mirrors: normalise.Mirrors,
     aliases: DataFrame[Aliases],
     associations: Mapping[MirrorKey, pd.DataFrame],
+    *,
+    looks_at_all: bool,
 ) -> identity.Reconciled:
     """Link the records by what others say in them: what we wrote ourselves proves nothing."""
     said = normalise.as_others_said(mirrors, run.store.own_values())
@@ -177,6 +187,8 @@ def _who_is_who(
         decisions=run.store.match_decisions(),
         previous=run.store.crosswalk(),
         now=run.as_of,
+        waiting=run.store.reviews(),
+        examined=None if looks_at_all else Examined.validate(run.store.measure("examined")),
     )
 
 

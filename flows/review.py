@@ -9,9 +9,16 @@ from agreement.policy import Agreement
 from connectors.store import Store
 from flows.calc_match import shipped_model
 from flows.masking import masked_value
-from flows.review_records import field_weights, read_records, side_by_side
+from flows.review_records import (
+    Weighed,
+    companions,
+    field_weights,
+    read_records,
+    side_by_side,
+    sides_of,
+)
 from transforms.identity.doubts import CONTRADICTS
-from transforms.matching import thresholds
+from transforms.matching import review_bits
 from transforms.review_queue import conflict_queue, match_queue
 
 # What a person can look through in a week or two; the rest waits behind it.
@@ -25,25 +32,33 @@ def review_queue(
     """Give the pairs and the conflicts that wait, the answer that is worth most first.
 
     `matches` and `conflicts` hold at most `limit` rows each; the counts are of all. A match has
-    both records' fields side by side with the weight of each in bits, a conflict both values; with
-    `is_masked` values are hidden but for their first letter and length. Amounts are minor units of
-    company currency.
+    both records' fields side by side with the weight of each in bits, and the sum from which it
+    would be linked unasked (`link_bits`; none where no sum is enough, or no model compared the
+    two); from `review_bits` on a pair is asked about. `linked` says what each of the two is one
+    with now. A conflict has both values. With `is_masked` values are hidden but for their first
+    letter and length. Amounts are minor units of company currency.
     """
     reviews, conflicts = store.reviews(), store.open_conflicts()
     deals, deal_people = store.measure("deal"), store.measure("deal_person")
     handoffs = store.measure("handoff")
-    ranked = match_queue(reviews, store.crosswalk(), deals, deal_people, handoffs)
+    links = store.crosswalk()
+    ranked = match_queue(reviews, links, deals, deal_people, handoffs)
     conflicts = conflicts[~conflicts["conflict_id"].isin(store.decisions()["conflict_id"])]
     disputed = conflict_queue(conflicts, deals, deal_people, handoffs)
     matches = _with_worth(reviews.set_index("review_id"), ranked[:limit])
     disputes = _with_worth(conflicts.set_index("conflict_id"), disputed[:limit])
     tables = read_records(store, agreement) if matches else {}
-    levels = _weights(matches, tables, agreement)
+    weights = _weights(matches, tables, agreement)
+    linked = companions(links, [sides_of(row) for row in matches])
     return {
         "match_count": len(ranked),
         "conflict_count": len(disputed),
         "is_masked": is_masked,
-        "matches": [_match(row, tables, levels, is_masked=is_masked) for row in matches],
+        "review_bits": round(review_bits(shipped_model()), 2),
+        "matches": [
+            _match(row, tables, weights, is_masked=is_masked) | {"linked": told}
+            for row, told in zip(matches, linked, strict=True)
+        ],
         "conflicts": [_conflict(row, is_masked=is_masked) for row in disputes],
     }
 
@@ -56,7 +71,7 @@ def _with_worth(rows: pd.DataFrame, ranked: pd.DataFrame) -> list[dict[Any, Any]
 _WORTH = ("uncertainty", "amount_minor", "handoff_count", "worth")
 
 
-_Weights = Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]
+_Weights = Mapping[tuple[str, str], Weighed]
 
 
 def _weights(
@@ -78,10 +93,8 @@ def _match(
     *,
     is_masked: bool,
 ) -> dict[str, Any]:
-    left, right = (
-        (row[f"{s}_system"], row[f"{s}_kind"], row[f"{s}_id"]) for s in ("left", "right")
-    )
-    levels = [told for told in weights.get((left[2], right[2]), []) if told["level"] != "missing"]
+    left, right = sides_of(row)
+    weighed = weights.get((left[2], right[2]), Weighed())
     return {
         "id": row["id"],
         "entity": row["entity"],
@@ -91,9 +104,13 @@ def _match(
         "rule": row["rule"],
         "evidence": row["evidence"],
         "contradicts": row["evidence"].startswith(CONTRADICTS),
+        "is_accepted": row["rule"] == "accepted",
         "found_at": row["found_at"].isoformat(timespec="seconds"),
         **{name: row[name] for name in _WORTH},
-        "fields": side_by_side(tables, row["entity"], left, right, levels, is_masked=is_masked),
+        "link_bits": weighed.link_bits,
+        "fields": side_by_side(
+            tables, row["entity"], left, right, weighed.fields, is_masked=is_masked
+        ),
     }
 
 
@@ -114,9 +131,3 @@ def _conflict(row: Mapping[Any, Any], *, is_masked: bool) -> dict[str, Any]:
         "how": row["how"],
         **{name: row[name] for name in _WORTH},
     }
-
-
-def match_thresholds() -> dict[str, float]:
-    """Give the sums of weights, in bits, from which a pair is linked, and from which it waits."""
-    limits = thresholds(shipped_model())
-    return {"link_bits": limits.link, "review_bits": limits.review}

@@ -1,6 +1,7 @@
 """What people say of what waits for them: checked as a whole, kept, and used at once."""
 
 import csv
+import difflib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ SYSTEMS = ("hubspot", "salesforce")
 DECISIONS: tuple[Decision, ...] = get_args(Decision)
 # Columns of a file of decisions.
 COLUMNS = ("id", "left", "right", "decision", "side")
+_WORDS = ("decision", "side")
 _MOST_FAULTS = 20
 _KINDS = ("contact", "lead", "company", "account", "deal", "opportunity")
 
@@ -69,13 +71,17 @@ def read_answers(path: Path) -> list[Answer]:
     """Read a file of decisions: CSV with `decision` and `id`, or with `left` and `right`.
 
     A row without a decision is no answer yet and left out, and other columns are for the reader.
+    What spreadsheets make of such a file is read too: semicolons, capital letters.
 
     Raises:
         BadInput: the file cannot be read or has no such columns.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
+            first = file.readline()
+            file.seek(0)
+            delimiter = ";" if first.count(";") > first.count(",") else ","
+            reader = csv.DictReader(file, delimiter=delimiter)
             header = [name.strip().lower() for name in reader.fieldnames or ()]
             reader.fieldnames = header
             rows = list(reader)
@@ -86,12 +92,17 @@ def read_answers(path: Path) -> list[Answer]:
         raise BadInput(f"{path}: needs a column decision, and id, or left and right")
     return [
         Answer(
-            **{name: (row.get(name) or "").strip() for name in COLUMNS},
+            **{name: _cell(row, name) for name in COLUMNS},
             where=f"{path.name} row {number}: ",
         )
         for number, row in enumerate(rows, start=2)
         if (row["decision"] or "").strip()
     ]
+
+
+def _cell(row: Mapping[str, str | None], name: str) -> str:
+    cell = (row.get(name) or "").strip()
+    return cell.lower() if name in _WORDS else cell
 
 
 def check(store: Store, answers: Sequence[Answer]) -> Checked:
@@ -164,7 +175,7 @@ class _Book:
     def _pair(self, answer: Answer) -> tuple[str, Place, Place]:
         if answer.id:
             if answer.id not in self.reviews:
-                raise BadInput(f"{answer.id} is no review or open conflict; see `tandem review`")
+                raise BadInput(self._unknown(answer.id))
             return self.reviews[answer.id]
         left, right = ordered(self._place(answer.left), self._place(answer.right))
         if left == right:
@@ -172,6 +183,14 @@ class _Book:
         if self.records[left] != self.records[right]:
             raise BadInput(f"{'/'.join(left)} and {'/'.join(right)} are not of one sort")
         return self.records[left], left, right
+
+    def _unknown(self, asked: str) -> str:
+        """Say what is wrong with an id that nobody asked about."""
+        if asked.count("/") == 2:
+            return f"{asked} is one record; name the other one too"
+        near = difflib.get_close_matches(asked, [*self.reviews, *self.conflicts], n=1, cutoff=0.8)
+        hint = f"did you mean {near[0]}?" if near else "see `tandem review`"
+        return f"{asked} is no review or open conflict; {hint}"
 
     def _place(self, text: str) -> Place:
         parts = [part.strip() for part in text.split("/")]

@@ -12,6 +12,7 @@ from agreement.frames import StatementLines, empty
 from agreement.money import minor_digits
 from agreement.terms import HOUSE, Terms
 from connectors import statements as files
+from connectors.spreadsheets import csv_text
 from connectors.store import Store
 from flows import rewards
 from transforms import journal
@@ -100,7 +101,7 @@ def _write_statement(
     columns = list(empty(StatementLines).columns)
     return [
         files.write_private(html, files.statement_page(page)),
-        files.write_private(table, files.csv_text(columns, _plain(each.lines))),
+        files.write_private(table, csv_text(columns, _plain(each.lines))),
     ]
 
 
@@ -213,16 +214,16 @@ def write_export(
         {**check, "is_met": "yes" if check["is_met"] else "NO"} for check in exported["checks"]
     ]
     written = [
-        files.write_private(place / "journal.csv", files.csv_text(_JOURNAL, rows)),
+        files.write_private(place / "journal.csv", csv_text(_JOURNAL, rows)),
         files.write_private(
             place / "journal.beancount", journal.beancount_text(entries, terms, period)
         ),
         files.write_private(
-            place / "payroll.csv", files.csv_text(("participant", "amount", "currency"), payroll)
+            place / "payroll.csv", csv_text(("participant", "amount", "currency"), payroll)
         ),
         files.write_private(
             place / "tie-out.csv",
-            files.csv_text(("name", "left_minor", "right_minor", "is_met"), checks),
+            csv_text(("name", "left_minor", "right_minor", "is_met"), checks),
         ),
     ]
     return {**exported, "folder": str(place), "files": [path.name for path in written]}

@@ -92,12 +92,16 @@ def propose(store: Store, period: str, person: Person, now: datetime) -> dict[st
         BadTable: the ledger was tampered with.
     """
     with store.hold_lock():
-        terms = _terms(store, period)
-        _check_proposable(store, period, terms[period])
-        released = _release(store, period, terms, now)
-        found = store.found_periods()[period]
-        digest = store.period_hash(found)
-        _note(store, period, "proposed", person, digest, now)
+        return _propose(store, period, person, now)
+
+
+def _propose(store: Store, period: str, person: Person, now: datetime) -> dict[str, Any]:
+    terms = _terms(store, period)
+    _check_proposable(store, period, terms[period])
+    released = _release(store, period, terms, now)
+    found = store.found_periods()[period]
+    digest = store.period_hash(found)
+    _note(store, period, "proposed", person, digest, now)
     of_period = books(store, period)
     return {
         **_said(store, period, "proposed", person, digest),
@@ -111,19 +115,25 @@ def propose_due(store: Store, now: datetime) -> dict[str, Any]:
     """Propose the first open period for the schedule, if a night has seen its end; else say why.
 
     One that somebody has proposed and that has not changed since is left to its approver.
+
+    Raises:
+        Busy: a run holds the lock; what stands is read under it, as nobody else moves it then.
+        Stale: the ledger lacks what the last night calculated.
+        BadTable: the ledger was tampered with.
     """
-    try:
-        period = _first_open(store)
-    except BadInput as error:
-        return {"period": None, "state": "open", "why": str(error)}
-    acts = [act for act in store.acts() if act.period == period]
-    if acts and acts[-1].content_hash == store.period_hash(store.found_periods()[period]):
-        state = _STATES[acts[-1].act]
-        return {"period": period, "state": state, "why": "it is proposed, and has not changed"}
-    try:
-        return propose(store, period, Person(SCHEDULE, is_verified=False), now)
-    except BadInput as error:
-        return {"period": period, "state": "open", "why": str(error)}
+    with store.hold_lock():
+        try:
+            period = _first_open(store)
+        except BadInput as error:
+            return {"period": None, "state": "open", "why": str(error)}
+        acts = [act for act in store.acts() if act.period == period]
+        if acts and acts[-1].content_hash == store.period_hash(store.found_periods()[period]):
+            state = _STATES[acts[-1].act]
+            return {"period": period, "state": state, "why": "it is proposed, and has not changed"}
+        try:
+            return _propose(store, period, Person(SCHEDULE, is_verified=False), now)
+        except BadInput as error:
+            return {"period": period, "state": "open", "why": str(error)}
 
 
 def _check_proposable(store: Store, period: str, terms: Terms) -> None:
@@ -260,7 +270,8 @@ def export(store: Store, period: str, person: Person, now: datetime) -> dict[str
     with store.hold_lock():
         state = states(store).get(period)
         if state not in FINAL:
-            raise BadInput(f"period {period} is {state or 'not known'}. Close it, then export")
+            _terms(store, period)  # says which periods are known where this one is not
+            raise BadInput(f"period {period} is {state}. Close it, then export")
         if state == "closed":
             _check_verified(person)
             # Balances carry over: what an earlier period still owes would be on both payroll lists.

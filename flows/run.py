@@ -149,6 +149,12 @@ def decided_until(store: Store) -> datetime | None:
     return max(filter(None, moments), default=None)
 
 
+def overtaken_by(run: Run) -> datetime | None:
+    """Give the later moment that a night or watch has decided already: the run only looks back."""
+    last = decided_until(run.store)
+    return last if last and run.as_of < last else None
+
+
 def with_kept_holidays(store: Store, agreement: Agreement) -> Agreement:
     """Give the agreement with its holidays as plain days: those kept at its first use, if any.
 
@@ -178,14 +184,13 @@ def enter_into_force(run: Run) -> None:
 
     Raises:
         AgreementError: the version was used before with other content.
-        BadInput: the run's moment lies before the last applied one. Going back would reverse what
-            was posted since, and write old figures over newer ones.
+        BadInput: the run's moment lies before what was last applied or decided. Going back would
+            reverse what was posted since, write old figures over newer ones, and take clocks back.
     """
-    last = run.store.last_applied_as_of()
-    if last and run.as_of < last:
+    if last := overtaken_by(run):
         raise BadInput(
-            f"{instant_text(run.as_of)} is before the last applied night, {instant_text(last)}."
-            " Take a later --as-of, or --dry-run to look back"
+            f"{instant_text(run.as_of)} is before the last applied night or watch,"
+            f" {instant_text(last)}. Take a later --as-of, or --dry-run to look back"
         )
     keep_agreement(run)
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from agreement.wording import link_text
+
 _WIDTH = 34
 # Bits that are shown as +0.0.
 _SMALL = 0.05
@@ -18,7 +20,10 @@ def match_lines(found: Mapping[str, Any]) -> list[str]:
     if found["pair"]:
         lines += ["", *_pair(found["pair"])]
     for pair in found["reviews"]:
-        lines += ["", f"Waiting for a person: {pair['id']}", *_pair(pair)]
+        lines += ["", f"Waiting for a person: {pair['id']}"]
+        # What is linked meanwhile stands above already.
+        lines += [] if found["pair"] and found["pair"]["id"] == pair["id"] else _pair(pair)
+        lines += [*linked_lines(pair), *([f"  {pair['says']}"] if pair["says"] else [])]
     if found["decisions"]:
         lines += ["", "Decided"]
         lines += [
@@ -31,14 +36,23 @@ def match_lines(found: Mapping[str, Any]) -> list[str]:
 
 def field_lines(pair: Mapping[str, Any]) -> list[str]:
     """Set both records side by side: values, how they agree, and the weight in bits."""
+    width = max(_WIDTH, len(pair["left"]) + 2)
     return [
-        f"  {'':<12}{pair['left']:<{_WIDTH}}{pair['right']}",
+        f"  {'':<12}{pair['left']:<{width}}{pair['right']}",
         *(
-            f"  {field['field']:<12}{cut(field['left']):<{_WIDTH}}{cut(field['right']):<{_WIDTH}}"
+            f"  {field['field']:<12}{cut(field['left']):<{width}}{cut(field['right']):<{_WIDTH}}"
             f"{_weight(field)}".rstrip()
             for field in pair["fields"]
             if _says_something(field)
         ),
+    ]
+
+
+def linked_lines(pair: Mapping[str, Any]) -> list[str]:
+    """Say what each record of a pair that waits is one with meanwhile."""
+    return [
+        f"  {row['record']} is one with {', '.join(row['with'])} ({row['rule']})"
+        for row in pair["linked"]
     ]
 
 
@@ -59,15 +73,16 @@ def _record(row: Mapping[str, Any]) -> str:
 
 
 def _pair(pair: Mapping[str, Any]) -> list[str]:
-    return [*field_lines(pair), *_model(pair["model"]), *_changes(pair["changes"])]
+    return [*field_lines(pair), *_model(pair), *_changes(pair["changes"])]
 
 
-def _model(model: Mapping[str, Any] | None) -> list[str]:
+def _model(pair: Mapping[str, Any]) -> list[str]:
+    model = pair["model"]
     if model is None:
         return []
     return [
         f"  by likeness alone: {model['decision']} ({model['bits']:+.1f} bits, right in"
-        f" {100 * model['score']:.1f} of 100 such pairs)"
+        f" {100 * model['score']:.1f} of 100 such pairs; {link_text(pair['link_bits'])})"
     ]
 
 

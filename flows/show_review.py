@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from agreement.wording import money_text
-from flows.show_match import cut, field_lines
+from agreement.wording import link_text, money_text
+from flows.show_match import cut, field_lines, linked_lines
 
 # So many are shown field by field; the page and --json show them all.
 _MOST_SHOWN = 10
-_WIDTH = 34
+_HOW = {"no base": "never the same so far"}
 
 
 def review_shower(currency: str) -> Callable[[Mapping[str, Any]], str]:
@@ -38,7 +38,10 @@ def show_review(view: Mapping[str, Any], currency: str) -> str:
         ]
     example = (view["matches"] or view["conflicts"])[0]["id"]
     side = "" if view["matches"] else " --side hubspot"
-    return "\n".join([*lines, f"Answer with: tandem review accept {example}{side} --by YOU"])
+    others = " (or reject, pin, forbid)" if view["matches"] else ""
+    return "\n".join(
+        [*lines, f"Answer with: tandem review accept {example}{side} --by YOU{others}"]
+    )
 
 
 def show_decided(result: Mapping[str, Any]) -> str:
@@ -53,8 +56,8 @@ def show_decided(result: Mapping[str, Any]) -> str:
     lines += [_outcome(row) for row in result["pairs"]]
     lines += [f"  {row['record']}: {row['before']} -> {row['after']}" for row in result["changed"]]
     lines.append(
-        f"  {len(result['changed']):,} records changed whose they are; {result['waiting']:,}"
-        " matches still wait. The next sync measures and writes by it"
+        f"  records that moved: {len(result['changed']):,}; matches that still wait:"
+        f" {result['waiting']:,}. The next sync measures and writes by it"
     )
     return "\n".join(lines)
 
@@ -70,15 +73,31 @@ def _match(row: Mapping[str, Any], currency: str) -> list[str]:
     return [
         f"{row['id']}  {row['entity']}  score {row['score']:.2f}  {_stake(row, currency)}",
         *field_lines(row),
+        *_sum(row),
+        *linked_lines(row),
         *([f"  {row['evidence']}"] if row["evidence"] else []),
+        *(
+            ["  accepted, but a stronger link stands: pin or forbid it"]
+            if row["is_accepted"]
+            else []
+        ),
     ]
 
 
+def _sum(row: Mapping[str, Any]) -> list[str]:
+    """Add the weights up, where a model weighed the fields."""
+    weights = [field["weight"] for field in row["fields"] if field["weight"] is not None]
+    return (
+        [f"  together {sum(weights):+.1f} bits; {link_text(row['link_bits'])}"] if weights else []
+    )
+
+
 def _conflict(row: Mapping[str, Any], currency: str) -> list[str]:
+    width = max(len(row[side]) for side in ("hubspot", "salesforce")) + 2
     return [
-        f"{row['id']}  {row['field']}  {row['how']}  {_stake(row, currency)}",
+        f"{row['id']}  {row['field']}  {_HOW.get(row['how'], row['how'])}  {_stake(row, currency)}",
         *(
-            f"  {side:<12}{row[side]:<{_WIDTH}}{cut(row[f'{side}_value'])}"
+            f"  {side:<12}{row[side]:<{width}}{cut(row[f'{side}_value'])}"
             for side in ("hubspot", "salesforce")
         ),
     ]

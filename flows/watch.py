@@ -1,7 +1,7 @@
 """Watch: between nights, read what can start, stop or change a clock, write it back, speak up."""
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -32,7 +32,7 @@ from flows.look import (
 from flows.plan import Plan
 from flows.provision import our_fields
 from flows.reconcile import KnownPeople, read_records
-from flows.run import Run, decided_until, keep_agreement
+from flows.run import Run, keep_agreement, overtaken_by
 from flows.say import Said, say
 from transforms import identity, normalise
 from transforms import write_plan as planning
@@ -49,8 +49,11 @@ _KEPT: tuple[Key, ...] = (
 _CREEP = timedelta(hours=1)
 
 
-def watch(run: Run) -> dict[str, Any]:
-    """Bring every clock up to the run's moment, write what changed, and say what is due.
+def watch(run: Run, on_said: Callable[[Said], None] | None = None) -> dict[str, Any]:
+    """Bring every clock up to the run's moment, say what is due, and write what changed.
+
+    It speaks first, so that a CRM which takes no writes keeps no alert from anybody. `on_said` is
+    called with what was said before the first write, since a write may end the watch.
 
     Raises:
         BadInput: no night has been applied yet, so that there is nothing to decide from; or the
@@ -60,8 +63,7 @@ def watch(run: Run) -> dict[str, Any]:
     run.summary["mode"] = "watch"
     if run.store.last_applied_as_of() is None:
         raise BadInput("no night has run yet, so no clock is known. Run tandem sync first")
-    last = decided_until(run.store)
-    if last and run.as_of < last:
+    if last := overtaken_by(run):
         raise BadInput(
             f"the clocks stand as of {instant_text(last)} already, which is after"
             f" {instant_text(run.as_of)}. Take a later --as-of"
@@ -76,10 +78,12 @@ def watch(run: Run) -> dict[str, Any]:
     changes = read_changes(run)
     known, status, clocks = _clocks(run, changes)
     run.store.save_measures(run.run_id, handoff=status)
+    said = say(run, known.users, status)
+    if on_said:
+        on_said(said)
     plan = _plan(run, known, clocks)
     written = deliver(run, plan) if len(plan.writes) else {}
     note_done(run, changes)
-    said = say(run, known.users, status)
     return _summary(run, changes, status, written, said, time.perf_counter() - started)
 
 

@@ -99,11 +99,11 @@ def apply_plan(
 
     Raises:
         BadInput: there is no such plan.
-        Stale: the plan was made under another agreement.
+        Stale: the plan was made under another agreement, or looked back.
         GuardStopped: the plan meets a guard, or its canary did not arrive.
     """
     known = known_plan(run.store, plan_id)
-    _stop_when_agreement_changed(run, known)
+    _stop_when_overtaken(run, known)
     settle(run, plan_id)
     plan = Plan(plan_id, Writes.validate(empty(Writes), lazy=True), {}, None, known.notes)
     if not is_over_guards:
@@ -118,7 +118,12 @@ def apply_plan(
     return summary
 
 
-def _stop_when_agreement_changed(run: Run, plan: PlanRow) -> None:
+def _stop_when_overtaken(run: Run, plan: PlanRow) -> None:
+    if plan.notes.get("is_look_back"):
+        raise Stale(
+            f"plan {plan.plan_id} looks back to before what a night or watch had decided, and would"
+            " write old figures over newer ones. Plan again, without --as-of"
+        )
     made_by = run.store.find_run(plan.run_id)
     if made_by is not None and made_by.agreement_version != run.agreement.name:
         raise Stale(

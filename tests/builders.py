@@ -86,7 +86,6 @@ _DEFAULTS: Mapping[type[Table], Row] = {
         "score": 0.6,
         "rule": "name",
         "evidence": "first equal; last equal",
-        "levels": "[]",
         "keys": "k",
         "found_at": "2026-01-01T00:00Z",
     },

@@ -33,8 +33,8 @@ PAIR = ["hubspot_kind", "hubspot_id", "salesforce_kind", "salesforce_id", "field
 _SIDES = ("hubspot", "salesforce")
 _OTHER = {"hubspot": "salesforce", "salesforce": "hubspot"}
 _TO = {side: f"to_{side}" for side in _SIDES}
-# Filled once a record has become another one: its vendor lets nobody write to it any more.
-MARKS: Mapping[RecordKind, str] = MappingProxyType({("salesforce", "lead"): "ConvertedContactId"})
+# True once a record has become another one: its vendor lets nobody write to it any more.
+MARKS: Mapping[RecordKind, str] = MappingProxyType({("salesforce", "lead"): "IsConverted"})
 
 
 # Pairs -------------------------------------------------------------------------------------------
@@ -118,7 +118,7 @@ def _side(
         records, values = records.iloc[:0], pd.DataFrame({"record_id": [], field: []}, dtype="str")
     else:
         mark = MARKS.get((system, kind))
-        is_open = mirror[mark].isna() if mark in mirror.columns else slice(None)
+        is_open = mirror[mark].str.lower() != "true" if mark in mirror.columns else slice(None)
         values = mirror.loc[is_open, ["record_id", field]]
     return records.merge(values, on="record_id").rename(
         columns={"record_id": f"{system}_id", field: f"{system}_value"}

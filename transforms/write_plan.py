@@ -318,7 +318,8 @@ def desired_deal(
     """Say what every opportunity and its HubSpot copies should carry.
 
     The three credits are in the deal's own currency and add up to its amount; a lost deal carries
-    0. Pool contributions are in company currency, the house's part only inside the whole.
+    0. Pool contributions are in company currency, the house's part only inside the whole. A HubSpot
+    deal that stands on no opportunity, or on none any more, carries nothing.
     """
     zone = agreement.calendar.zone
     facts = deals.set_index("deal_id")
@@ -338,8 +339,20 @@ def desired_deal(
     known["days_to_won"] = _days_between(facts["created_at"], facts["closed_at"])
     known = known.join(_contributions(deal_rewards, company_digits))
     known["pool_period"] = known["pool_period"].where(facts["state"] == "won")
-    table = _records(crosswalk, "deal").join(known, on="entity_id", how="inner")
-    return _by_kind("deal", table, agreement.name)
+    records = _records(crosswalk, "deal")
+    table = records.join(known, on="entity_id", how="inner")
+    desired = _by_kind("deal", table, agreement.name)
+    key = ("hubspot", "deal")
+    carrying, blank = desired.get(key), _blank_copies(records)
+    return desired | {key: blank if carrying is None else pd.concat([carrying, blank])}
+
+
+def _blank_copies(records: pd.DataFrame) -> pd.DataFrame:
+    """Clear every field of the HubSpot deals that no opportunity stands behind."""
+    booked = records.loc[records["system"] == "salesforce", "entity_id"]
+    alone = records[(records["system"] == "hubspot") & ~records["entity_id"].isin(booked)]
+    names = ["record_id", *(field.name for field in fields_of("deal"))]
+    return alone.reindex(columns=names).astype("str").reset_index(drop=True)
 
 
 def _digits_of(currency: pd.Series, digits: Mapping[str, int]) -> pd.Series:

@@ -52,6 +52,7 @@ from connectors.store.tables import (
     base,
     conflict,
     crosswalk,
+    examined,
     field_history,
     hold,
     match_decision,
@@ -258,6 +259,8 @@ def erase(connection: Connection, cleaner: Cleaner, at: datetime) -> dict[str, i
     tied = _tied(connection, cleaner)
     for place, alias in cleaner.aliases.items():
         counts += _erase_own(connection, place, alias, cleaner)
+    # Numbers made of what people said, theirs and others': the next night makes all of them anew.
+    connection.execute(delete(examined))
     for table in _DELETED:
         counts[table.name] += _delete(connection, table, cleaner)
     for system, kind in kinds:

@@ -150,7 +150,7 @@ def save_reviews(
     _renew(connection, found[found["review_id"].isin(standing)])
 
 
-_SAID = ("score", "rule", "evidence", "levels", "keys")
+_SAID = ("score", "rule", "evidence", "keys")
 
 
 def _renew(connection: Connection, known: pd.DataFrame) -> None:

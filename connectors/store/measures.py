@@ -9,7 +9,16 @@ from sqlalchemy import Connection, Table, delete, insert, select
 from agreement import frames
 from connectors.store.columns import types_of
 from connectors.store.rows import chunks, fetch_frame, row_hashes, rows_of
-from connectors.store.tables import bridge, credit, deal, deal_person, handoff, set_aside, touch
+from connectors.store.tables import (
+    bridge,
+    credit,
+    deal,
+    deal_person,
+    examined,
+    handoff,
+    set_aside,
+    touch,
+)
 
 _CHUNK = 500
 
@@ -22,6 +31,7 @@ MEASURES: Mapping[str, tuple[Table, type[frames.Table]]] = MappingProxyType(
         "deal_person": (deal_person, frames.DealPeople),
         "credit": (credit, frames.Credits),
         "bridge": (bridge, frames.Bridge),
+        "examined": (examined, frames.Examined),
     }
 )
 

@@ -27,7 +27,7 @@ from agreement import frames
 from connectors.store.columns import ROW_NUMBER, TEXT, UTC_MICROSECONDS, Instant, Json, types_of
 
 # The newest migration: a database that stands there is opened without importing Alembic.
-SCHEMA = "0011"
+SCHEMA = "0013"
 
 metadata = MetaData(
     naming_convention={
@@ -265,6 +265,9 @@ deal_person = _measure("deal_person", frames.DealPeople)
 credit = _measure("credit", frames.Credits)
 bridge = _measure("bridge", frames.Bridge)
 Index("ix_credit_deal_id", credit.c.deal_id)
+
+# By what the last night worked out who is who: the next one looks again only where that changed.
+examined = _measure("examined", frames.Examined)
 
 # What each deal's credits follow from, and what they followed from when lines were last written.
 credit_basis = Table(

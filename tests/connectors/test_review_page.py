@@ -21,7 +21,8 @@ def match(number=1, **changes):
         "id": f"m_{number}", "entity": "person", "left": f"hubspot/contact/{number}",
         "right": f"salesforce/lead/00Q{number}", "score": 0.62, "rule": "company and name",
         "evidence": "last equal", "contradicts": False, "found_at": "2026-11-02T04:00:00+00:00",
-        "amount_minor": 1234500, "handoff_count": 1, "fields": FIELDS,
+        "amount_minor": 1234500, "handoff_count": 1, "link_bits": 5.0, "fields": FIELDS,
+        "is_accepted": False, "linked": [],
     } | changes  # fmt: skip
 
 
@@ -35,7 +36,7 @@ CONFLICT = {
 def view(*matches, conflicts=()):
     return {
         "match_count": len(matches), "conflict_count": len(conflicts), "matches": list(matches),
-        "conflicts": list(conflicts), "currency": "USD", "link_bits": 5.0, "review_bits": -1.0,
+        "conflicts": list(conflicts), "currency": "USD", "review_bits": -1.0,
     }  # fmt: skip
 
 
@@ -77,12 +78,32 @@ def test_the_thresholds_stand_where_their_bits_are():
     assert (zero - review) * 5 == pytest.approx(link - zero, abs=0.6)
 
 
+def test_a_pair_that_no_sum_links_says_so_and_has_no_threshold_of_links():
+    page = render_review(view(match(link_bits=None)))
+    assert 'class="review"' in page
+    assert 'class="link"' not in page
+    assert "never linked unasked" in page
+
+
 def test_a_pair_that_no_model_compared_has_words_and_no_chart():
     page = render_review(view(match(fields=[], evidence="contradicts a stronger link",
                                     contradicts=True)))  # fmt: skip
     assert "<svg" not in page
     assert "<p>contradicts a stronger link</p>" in page
     assert "of 100 such pairs" not in page
+
+
+def test_no_share_is_claimed_of_pairs_that_nobody_has_measured():
+    page = render_review(view(match(entity="account", fields=[])))
+    assert "nobody has measured such pairs" in page
+    assert "of 100 such pairs" not in page
+
+
+def test_an_answer_that_a_stronger_link_withstands_is_told_with_that_link():
+    link = {"record": "salesforce/lead/00Q1", "with": ["hubspot/contact/8"], "rule": "stored id"}
+    page = render_review(view(match(is_accepted=True, contradicts=True, linked=[link])))
+    assert "accepted, but a stronger link stands: pin or forbid it" in page
+    assert "salesforce/lead/00Q1 is one with hubspot/contact/8 (stored id)" in page
 
 
 def test_conflicts_show_both_values_and_a_blank_one_as_a_dash():

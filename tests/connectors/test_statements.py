@@ -3,7 +3,7 @@ import stat
 
 import pytest
 
-from connectors.statements import csv_text, file_name, private_folder, write_private
+from connectors.statements import file_name, private_folder, write_private
 
 
 def mode(path) -> int:
@@ -33,16 +33,6 @@ def test_a_file_that_was_open_to_others_is_replaced_by_a_private_one(tmp_path):
     write_private(file, "new")
     assert (file.read_text(encoding="utf-8"), mode(file)) == ("new", 0o600)
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
-
-
-@pytest.mark.parametrize("cell", ["=1+1", "@SUM(A1)", "+cmd|x", "-x", "\tx"])
-def test_what_a_spreadsheet_would_run_gets_an_apostrophe(cell):
-    assert csv_text(["a"], [{"a": cell}]).splitlines()[1].strip('"').startswith("'")
-
-
-@pytest.mark.parametrize("cell", ["-0.3333", "+5", -5])
-def test_negative_numbers_stay_numbers(cell):
-    assert csv_text(["a"], [{"a": cell}]) == f"a\n{cell}\n"
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", "é", "a" * 99, ".hidden"])

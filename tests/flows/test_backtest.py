@@ -21,7 +21,7 @@ from connectors.clock import utc_now
 from connectors.settings import Settings
 from connectors.store import Store
 from flows import rewards
-from flows.backtest import backtest
+from flows.backtest import backtest, known_since
 from flows.cli import tandem
 from flows.demo import stage
 from flows.night import night
@@ -131,6 +131,28 @@ def test_the_agreement_in_force_changes_nothing(tmp_path):
     assert rows_of(settings) == before
     close_the_summer(settings)
     assert_nothing_changes(tried(settings, load_agreement()))
+
+
+def test_periods_of_a_month_are_replayed_month_by_month(tmp_path):
+    monthly = ("period: quarter", "period: month")
+    agreement, draft = tmp_path / "monthly.yaml", tmp_path / "draft.yaml"
+    agreement.write_text(changed(monthly), encoding="utf-8")
+    within_reach = ('marketing: "700000"', 'marketing: "1"'), ('sales: "1000000"', 'sales: "1"')
+    draft.write_text(changed(monthly, DRAFTED[0], *within_reach), encoding="utf-8")
+    with after_a_night(tmp_path, build_world(people=60, seed=3), agreement) as settings:
+        pass
+    found = tried(settings, load_agreement(draft), date(2026, 2, 15))
+    months = [f"2026-{month:02}" for month in range(2, int(found["as_of"][5:7]) + 1)]
+    assert [pool["period"] for pool in found["pools"]] == months
+    assert {row["period"] for row in found["promises"]} <= set(months)
+    revenues = [
+        [pool[side]["revenue_minor"] for pool in found["pools"]] for side in ("before", "after")
+    ]
+    assert revenues[0] == revenues[1]
+    assert sum(map(bool, revenues[0])) > 1
+    assert any(
+        pool["after"]["pool_minor"] > pool["before"]["pool_minor"] for pool in found["pools"]
+    )
 
 
 def test_another_agreement_in_force_changes_nothing_either(found_by_draft):
@@ -337,6 +359,26 @@ def test_the_page_shows_both_sides_and_needs_nothing_from_elsewhere(found, page)
             amount = money_text(row["after_minor"], found["currency"])
             assert amount.removesuffix(f" {found['currency']}") in text
     assert not re.search(r"[\w.]+@[\w.]+", text.split("</style>")[1])
+
+
+def test_lists_without_a_row_have_a_header_and_no_cell_is_run_as_a_formula(found, tmp_path):
+    clock = {**found["clocks"]["changes"][0], "record_id": "=1+1"}
+    nothing = {**found["credit"], "deals": []}
+    spoilt = {**found, "clocks": {**found["clocks"], "changes": [clock], "missed": []}}
+    write_backtest({**spoilt, "credit": nothing}, tmp_path)
+    clocks, missed, deals = (
+        (tmp_path / f"backtest_{name}.csv").read_text(encoding="utf-8").splitlines()
+        for name in ("clocks", "missed", "deals")
+    )
+    assert ",'=1+1," in clocks[1]
+    assert missed == [",".join(found["clocks"]["missed"][0])]
+    assert deals == [",".join(found["credit"]["deals"][0])]
+
+
+def test_records_begin_on_the_day_that_the_company_s_calendar_shows(place):
+    place.hubspot.add("contacts", {}, created_at=datetime(2026, 10, 2, 3, tzinfo=UTC))
+    place.pull("hubspot")
+    assert known_since(place.store, place.agreement.calendar.zone_info) == "2026-10-01"
 
 
 def test_a_browser_shows_the_page_without_a_serious_fault(page, tmp_path):

@@ -27,7 +27,8 @@ pytestmark = pytest.mark.slow
 # Where the person is named before, by an id, an address or a word.
 TABLES = {
     "alert", "alert_message", "association", "base", "bridge", "calculation", "conflict",
-    "credit", "crosswalk", "deal_person", "field_history", "handoff", "hold", "match_decision",
+    "credit", "crosswalk", "deal_person", "examined", "field_history", "handoff", "hold",
+    "match_decision",
     "mirror_hubspot_call", "mirror_hubspot_contact", "mirror_hubspot_email_event",
     "mirror_hubspot_event_participation", "mirror_hubspot_form_submission",
     "mirror_salesforce_contact", "mirror_salesforce_lead", "mirror_salesforce_lead_history",
@@ -203,7 +204,7 @@ def _question(one: tuple[str, str, str], other: tuple[str, str, str]) -> pd.Data
         for name, value in zip(("system", "kind", "id"), place, strict=True)
     }
     asked = {"review_id": "v_1", "entity": "person", **sides, "score": 0.5, "rule": "model",
-             "evidence": "name differs", "levels": "{}", "keys": "k"}  # fmt: skip
+             "evidence": "name differs", "keys": "k"}  # fmt: skip
     frame = pd.DataFrame([asked]).astype({name: "str" for name in asked if name != "score"})
     times = pd.DataFrame({"found_at": [MONDAY], "ended_at": pd.to_datetime([None], utc=True)})
     return Reviews.validate(frame.join(times.astype("datetime64[us, UTC]")), lazy=True)

@@ -1,5 +1,6 @@
 """What both teams read on Monday: of a good week, a bad one, and one in which nothing happened."""
 
+from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from agreement import frames
-from agreement.errors import VendorUnavailable
+from agreement.errors import Busy, VendorUnavailable
 from connectors.pack_page import finance_text, pack_text, write_pages
+from connectors.store import Store
 from flows.pack import read_pack, send_pack, thank_view, without_names, worded
 from flows.reading import open_reading
 from tests import builders
@@ -328,6 +330,18 @@ def test_a_pack_is_sent_once_a_week_also_after_a_route_was_down(settings):
         "Tandem",
         "Tandem for finance and delivery",
     ]
+
+
+def test_a_pack_is_not_sent_beside_a_run_which_would_send_it_too(settings):
+    route = Route()
+    with (
+        closing(Store.open(settings.database_url)) as watch,
+        watch.hold_lock(),
+        open_reading(settings) as reading,
+        pytest.raises(Busy),
+    ):
+        send_pack(reading, {"first": MONDAY, "decisions": []}, MONDAY, route)
+    assert route.texts == []
 
 
 def test_what_was_asked_is_followed_up_by_the_pack_of_the_week_after(settings):

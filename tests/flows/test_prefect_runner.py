@@ -1,12 +1,16 @@
-"""What flows do beside their jobs: wait for the lock a little, keep still when it is too early."""
+"""What flows do beside their jobs: wait for the lock, keep still, show what was done."""
 
-from contextlib import contextmanager
+import logging
+from contextlib import closing, contextmanager
 
 import pytest
 
 from agreement.errors import Busy
+from connectors.store import Store
+from flows.night import call
 
-when_free = pytest.importorskip("flows.prefect_runner").when_free
+runner = pytest.importorskip("flows.prefect_runner")
+when_free = runner.when_free
 
 
 class Lock:
@@ -47,12 +51,54 @@ def test_a_lock_that_is_lost_half_way_starts_nothing_anew():
     assert lock.tries == 1
 
 
-def test_the_watch_keeps_still_until_a_first_night_has_run(place, monkeypatch):
-    deployments = pytest.importorskip("flows.deployments")
+@pytest.fixture
+def deployments(place, monkeypatch):
+    """Give the flows, with two empty CRMs in their environment."""
     monkeypatch.setenv("TANDEM_DATABASE_URL", place.database_url)
     monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", "standin-token")
     monkeypatch.setenv("HUBSPOT_BASE_URL", str(place.settings.hubspot_base_url))
     monkeypatch.setenv("SALESFORCE_LOGIN_URL", str(place.settings.salesforce_login_url))
     monkeypatch.setenv("SALESFORCE_CLIENT_ID", "standin-client")
     monkeypatch.setenv("SALESFORCE_CLIENT_SECRET", "standin-secret")
+    return pytest.importorskip("flows.deployments")
+
+
+def test_the_watch_keeps_still_until_a_first_night_has_run(deployments):
     assert "no night has run yet" in deployments.handoff_watch.fn()["skipped"]
+
+
+@pytest.fixture
+def no_server(monkeypatch):
+    """Let Prefect find no server, so that it can show nothing; stages run without it."""
+    settings = pytest.importorskip("prefect.settings")
+    monkeypatch.setattr(runner, "as_task", call)
+    away = {settings.PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False}
+    with settings.temporary_settings(away, restore_defaults={settings.PREFECT_API_URL}):
+        yield
+
+
+@pytest.mark.filterwarnings("ignore:Artifact creation outside")
+def test_a_night_that_delivered_ends_well_although_nothing_can_be_shown(
+    place, deployments, no_server, monkeypatch, tmp_path, caplog
+):
+    taken = tmp_path / "taken"
+    taken.write_text("no folder")
+    events = []
+    monkeypatch.setattr(deployments, "emit_event", lambda event, **_: events.append(event))
+    monkeypatch.setenv("TANDEM_PAGES", str(taken))
+    with caplog.at_level(logging.WARNING):
+        summary = deployments.nightly_sync.fn("apply")
+    with closing(Store.open(place.database_url)) as store:
+        assert store.find_run(summary["run_id"]).result == "done"
+    assert events == ["tandem.night.done"]
+    said = [record.getMessage() for record in caplog.records if "not_shown" in record.getMessage()]
+    assert [text.split(" error=")[0] for text in said] == [
+        "not_shown what=nightly-progress",
+        f"not_shown what=night {summary['run_id']}",
+        f"not_shown what=page {summary['run_id']}",
+    ]
+
+
+def test_a_run_that_only_shows_fails_when_it_cannot():
+    with pytest.raises(OSError, match="full"), runner.as_a_window("plan", is_done=False):
+        raise OSError("the disk is full")

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from agreement.frames import Conflicts
+from agreement.pairs import pair_id
 from connectors.store import Store
 from flows.cli import tandem
 from tests import builders
@@ -19,7 +20,10 @@ MIA, TOM = "hubspot/contact/{}", "salesforce/lead/{}"
 
 @pytest.fixture(scope="module")
 def night(tmp_path_factory):
-    """Run a night over two linked people, and a contact and a lead who share nothing."""
+    """Run a night over two linked people, and a contact and a lead who share nothing.
+
+    A company has an account's name and nothing else; a deal has an opportunity's company and name.
+    """
     with serve_small(tmp_path_factory.mktemp("review"), people=2) as small:
         small.mia = small.hubspot.add(
             "contacts",
@@ -33,14 +37,38 @@ def night(tmp_path_factory):
              "Email": "brandt@atlas.test", "Status": "Open"},
             created_at=BORN,
         )  # fmt: skip
+        add_firms(small)
         small.night()
         yield small
+
+
+def add_firms(small):
+    ours, theirs = small.hubspot, small.salesforce
+    (account,) = theirs.records("Account")
+    company = ours.add("companies", {"name": "Acme GmbH"}, created_at=BORN)
+    linked = theirs.add("Account", {"Name": "Borealis"}, created_at=BORN)
+    buyer = ours.add(
+        "companies", {"name": "Borealis", "salesforceaccountid": linked}, created_at=BORN
+    )
+    deal = ours.add("deals", {"dealname": "Renewal", "amount": "700"}, created_at=BORN)
+    ours.associate("deals", deal, "companies", buyer)
+    opportunity = theirs.add(
+        "Opportunity",
+        {"Name": "Renewal", "AccountId": linked, "Amount": 500.0, "StageName": "Prospecting",
+         "CloseDate": "2026-12-01"},
+        created_at=BORN,
+    )  # fmt: skip
+    small.firms = {
+        "account": (f"hubspot/company/{company}", f"salesforce/account/{account}"),
+        "deal": (f"hubspot/deal/{deal}", f"salesforce/opportunity/{opportunity}"),
+    }
 
 
 class Office:
     """A copy of the night's store in which one match waits, and the command line on it."""
 
     def __init__(self, night, folder):
+        self.firms = night.firms
         self.mia, self.tom = MIA.format(night.mia), TOM.format(night.tom)
         self.contact_ids, self.hubspot_ids = night.contact_ids, night.hubspot_ids
         self.folder = folder
@@ -69,6 +97,14 @@ class Office:
         done = self.tandem(*arguments, "--json")
         assert done.exception is None, done.output
         return json.loads(done.stdout)
+
+    def waiting(self):
+        with self.store() as store:
+            return set(store.reviews()["review_id"])
+
+    def is_one(self, entity):
+        one, other = self.firms[entity]
+        return self.person_of(one) == self.person_of(other)
 
     def person_of(self, place):
         system, kind, record_id = place.split("/")
@@ -152,7 +188,7 @@ def test_an_accepted_match_links_at_once_and_says_who_moved(office):
     assert done["is_used"]
     assert done["pairs"][0]["is_linked"]
     assert {row["record"] for row in done["changed"]} & {office.mia, office.tom}
-    assert done["waiting"] == 0
+    assert "m_1" not in office.waiting()
 
 
 def test_a_person_may_name_two_records_that_nobody_asked_about(office):
@@ -176,6 +212,88 @@ def test_the_last_answer_counts_and_every_one_is_kept(office):
     ]
 
 
+@pytest.fixture
+def firms(night, tmp_path):
+    """Let the night's own questions wait, about a company and about a deal."""
+    office = Office(night, tmp_path)
+    shutil.copy(night.folder / "tandem.db", tmp_path / "tandem.db")
+    return office
+
+
+def id_of(pair, entity):
+    return pair_id(entity, *(tuple(side.split("/")) for side in pair[entity]))
+
+
+def test_a_company_and_a_deal_that_wait_are_shown_by_what_they_have_in_common(firms):
+    rows = {row["entity"]: row for row in firms.json("review")["matches"]}
+    assert {entity: (row["left"], row["right"]) for entity, row in rows.items()} == firms.firms
+    assert rows["account"]["evidence"] == "name equal"
+    assert rows["deal"]["evidence"] == "account equal; name equal; amount different"
+    assert rows["deal"]["linked"] == rows["account"]["linked"] == []
+    (name, amount, currency, closed) = rows["deal"]["fields"]
+    assert (name["left"], name["level"]) == ("R***(7)", "equal")
+    assert (amount["left"], amount["right"], amount["level"]) == ("700", "500", "different")
+    assert (currency["level"], closed["level"]) == ("missing", "missing")
+    # No model has compared them: nothing says from which weight they would be linked.
+    assert "bits" not in firms.tandem("review").stdout
+
+
+def test_a_company_is_accepted_and_a_deal_forbidden_by_one_file_for_good(firms):
+    path = firms.file(
+        {"id": id_of(firms.firms, "account"), "decision": "accept"},
+        dict(zip(("left", "right"), reversed(firms.firms["deal"]), strict=True))
+        | {"decision": "forbid"},
+    )
+    done = firms.tandem("review", "--file", path, "--by", "ann")
+    assert done.exception is None, done.output
+    assert "Decided by ann: accept 1, forbid 1" in done.stdout
+    assert (firms.is_one("account"), firms.is_one("deal")) == (True, False)
+    assert firms.waiting() == set()
+    told = firms.json("explain", firms.firms["deal"][0])
+    assert told["holds"] == "a person's word keeps it apart"
+    assert [(row["decision"], row["by"]) for row in told["decisions"]] == [("forbid", "ann")]
+    accepted = firms.tandem("explain", firms.firms["account"][1]).stdout
+    assert "accepted (score 1) with hubspot company" in accepted
+
+
+def test_a_company_is_rejected_by_its_id_and_a_deal_pinned_by_its_records(firms):
+    firms.json("review", "reject", id_of(firms.firms, "account"), "--by", "ann")
+    pinned = firms.json("review", "pin", *firms.firms["deal"], "--by", "ann")
+    assert pinned["pairs"][0]["is_linked"]
+    assert (firms.is_one("account"), firms.is_one("deal")) == (False, True)
+    assert firms.waiting() == set()
+
+
+def test_a_company_and_an_opportunity_are_no_pair_and_a_mistyped_sort_is_none(firms):
+    company, opportunity = firms.firms["account"][0], firms.firms["deal"][1]
+    for what, why in (
+        ((company, opportunity), "not of one sort"),
+        ((company.replace("company", "compny"), opportunity), "write system/kind/id"),
+        ((company, "salesforce/account/001"), "001 is not known"),
+    ):
+        assert why in str(firms.tandem("review", "forbid", *what, "--by", "ann").exception)
+    assert "Did you mean forbid?" in firms.tandem("review", "forbit", company).output
+
+
+def test_what_each_record_is_one_with_meanwhile_is_said_beside_a_waiting_pair(office, night):
+    one, two = (f"hubspot/contact/{record}" for record in night.hubspot_ids)
+    sides = dict(zip(("left_id", "right_id"), night.hubspot_ids, strict=True))
+    with office.store() as store:
+        store.save_reviews("r1", builders.reviews({
+            "review_id": "m_2", "right_system": "hubspot", "right_kind": "contact",
+            "evidence": "contradicts a stronger link", "rule": "accepted", **sides,
+        }), at=night.now)  # fmt: skip
+    partners = [f"salesforce/contact/{record}" for record in night.contact_ids]
+    (row,) = office.json("review")["matches"]
+    assert [(told["record"], told["with"]) for told in row["linked"]] == [
+        (one, partners[:1]), (two, partners[1:]),
+    ]  # fmt: skip
+    shown = office.tandem("review").stdout
+    assert f"{one} is one with {partners[0]} (e-mail and " in shown
+    assert "accepted, but a stronger link stands: pin or forbid it" in shown
+    assert f"{two} is one with" in office.tandem("explain", one).stdout
+
+
 def test_an_answer_needs_a_name(office):
     done = office.tandem("review", "accept", "m_1")
     assert "--by" in done.output
@@ -196,7 +314,9 @@ def test_while_a_run_is_busy_an_answer_is_kept_for_the_next(office):
 @pytest.mark.parametrize(
     ("what", "why"),
     [
-        (["m_9"], "m_9 is no review"),
+        (["m_9"], "m_9 is no review or open conflict; see `tandem review`"),
+        (["m_11"], "did you mean m_1?"),
+        (["hubspot/contact/1"], "name the other one too"),
         (["hubspot/contact/1", "hubspot/contact/2"], "hubspot/contact/1 is not known"),
         (["hubspot/person/1", "hubspot/contact/2"], "write system/kind/id"),
         (["a", "b", "c"], "give one id"),
@@ -260,6 +380,21 @@ def test_of_a_file_with_bad_rows_every_one_is_named_and_none_counts(office):
     assert "row 5: 'maybe' is no decision" in said
     with office.store() as store:
         assert store.match_decisions().empty
+
+
+def test_a_file_that_a_spreadsheet_wrote_is_read(office):
+    path = office.folder / "decisions.csv"
+    path.write_text("ID;Left;Right;Decision\nm_1;;;Forbid\n", encoding="utf-8-sig")
+    assert office.json("review", "--file", str(path), "--by", "ann")["decided"] == {"forbid": 1}
+    assert not office.are_one()
+
+
+def test_a_page_that_cannot_be_written_is_said_so(office):
+    taken = office.folder / "taken"
+    taken.write_text("")
+    done = office.tandem("review", "--out", str(taken / "out"))
+    assert "out: cannot be written: Not a directory" in str(done.exception)
+    assert done.exception.exit_code == 3
 
 
 def test_a_file_without_the_columns_or_without_a_decision_is_refused(office):
@@ -363,6 +498,19 @@ def test_an_accepted_link_names_who_decided(office):
     assert "by ann" in shown
 
 
+def add_twice_copied_deal(small):
+    (account,) = small.salesforce.records("Account")
+    opportunity = small.salesforce.add(
+        "Opportunity",
+        {"Name": "Renewal", "AccountId": account, "Amount": 500.0, "StageName": "Closed Won",
+         "CloseDate": f"{BORN:%Y-%m-%d}"},
+        created_at=BORN,
+    )  # fmt: skip
+    copy = {"dealname": "Renewal", "hs_salesforceopportunityid": opportunity}
+    deals = [small.hubspot.add("deals", copy, created_at=BORN) for _ in range(2)]
+    return f"salesforce/opportunity/{opportunity}", deals
+
+
 @pytest.mark.slow
 def test_answers_survive_the_next_night_which_writes_by_them(tmp_path):
     with serve_small(tmp_path, people=1) as small:
@@ -372,14 +520,18 @@ def test_answers_survive_the_next_night_which_writes_by_them(tmp_path):
             {"LastName": "Brandt", "Company": "Atlas", "Email": "b@atlas.test", "Status": "Open"},
             created_at=BORN,
         )
+        opportunity, deals = add_twice_copied_deal(small)
         small.night()
+        with small.store() as store:
+            assert store.reviews()["left_id"].tolist() == [deals[1]]
         url = {"TANDEM_DATABASE_URL": small.settings.database_url}
         pin = ["review", "pin", MIA.format(mia), TOM.format(tom), "--by", "ann"]
         apart = [
             "review", "forbid", MIA.format(small.hubspot_ids[0]),
             f"salesforce/contact/{small.contact_ids[0]}", "--by", "ann",
         ]  # fmt: skip
-        for arguments in (pin, apart):
+        off = ["review", "forbid", f"hubspot/deal/{deals[1]}", opportunity, "--by", "ann"]
+        for arguments in (pin, apart, off):
             assert CliRunner().invoke(tandem, arguments, env=url).exception is None
         small.night()
         status = {
@@ -391,3 +543,7 @@ def test_answers_survive_the_next_night_which_writes_by_them(tmp_path):
         with small.store() as store:
             links = store.crosswalk().set_index("record_id")["decided_by"]
         assert links[tom] == "ann"
+        with small.store() as store:
+            assert store.reviews().empty
+        amounts = [small.hubspot.records("deals")[deal]["tandem_credit_unknown"] for deal in deals]
+        assert amounts == ["500", None]

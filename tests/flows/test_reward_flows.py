@@ -1,16 +1,18 @@
 """The reward flows are plain functions behind Prefect's decorator: what they do is tested here."""
 
 import inspect
+from contextlib import ExitStack, closing
 
 import pytest
 
-from agreement.errors import AccessError
+from agreement.errors import AccessError, Busy
 from connectors.store import Store
 from flows import rewards
 from tests.office import ANN, Office, moment
 
 deployments = pytest.importorskip("flows.deployments")
-Halted = pytest.importorskip("flows.prefect_runner").Halted
+runner = pytest.importorskip("flows.prefect_runner")
+Halted = runner.Halted
 
 
 @pytest.fixture
@@ -59,3 +61,30 @@ def test_the_approval_flow_refuses_the_proposer_and_a_wrong_secret(store, monkey
         with pytest.raises(Halted, match="Who acts: whoever grants access") as halted:
             deployments.approve_rewards.fn("2026-Q1", name, "some-block")
         assert isinstance(halted.value.error, AccessError)
+
+
+def test_proposals_and_approvals_wait_for_the_night_that_holds_the_lock(
+    store, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(deployments, "Secret", Block("two"))
+    flows = (
+        deployments.rewards_close.fn,
+        lambda: deployments.approve_rewards.fn("2026-Q1", "bob", "bobs"),
+    )
+    states = []
+    for flow in flows:
+        with closing(Store.open(f"sqlite:///{tmp_path}/tandem.db")) as night, ExitStack() as lock:
+            lock.enter_context(night.hold_lock())
+            monkeypatch.setattr(runner.time, "sleep", lambda _seconds, ends=lock: ends.close())
+            states.append(flow()["state"])
+    assert states == ["calculated", "approved"]
+
+
+def test_a_schedule_that_finds_the_lock_taken_does_not_even_look(store, tmp_path):
+    rewards.propose(store, "2026-Q1", ANN, moment("2026-04-03"))
+    with (
+        closing(Store.open(f"sqlite:///{tmp_path}/tandem.db")) as night,
+        night.hold_lock(),
+        pytest.raises(Busy, match="holds the lock"),
+    ):
+        rewards.propose_due(store, moment("2026-04-05"))

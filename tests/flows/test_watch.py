@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from agreement.errors import BadInput, Busy
+from agreement.errors import BadInput, Busy, Stale, VendorUnavailable
+from connectors.hubspot import HubSpot
+from connectors.salesforce import Salesforce
 from connectors.store import Store
 from flows.cli import tandem
 from flows.demo import serve_crms
@@ -16,11 +18,13 @@ from flows.night import night
 from flows.provision import provision
 from flows.run import agreement_in_force, connect, open_run
 from flows.watch import watch
+from flows.writes import apply_plan
 from standins.hubspot import HubSpotStandIn
 from standins.salesforce import SalesforceStandIn
 from standins.world import build_world
 
 FIVE = timedelta(minutes=5)
+WRITES = "POST /crm/v3/objects/{type}/batch/update"
 
 
 class Watched:
@@ -35,9 +39,12 @@ class Watched:
         self.database = f"sqlite:///{folder / 'tandem.db'}"
         self.told = []
 
-    def run(self):
+    def run(self, connect_by=connect):
         return open_run(
-            self.settings, as_of=self.now, tell=lambda route, key, text, to: self.told.append(text)
+            self.settings,
+            as_of=self.now,
+            tell=lambda route, key, text, to: self.told.append(text),
+            connect_by=connect_by,
         )
 
     def watch(self, later=FIVE):
@@ -261,6 +268,61 @@ def test_a_watch_does_not_go_back_in_time(watched):
         watched.watch(-timedelta(minutes=1))
     watched.now += timedelta(minutes=1)
     assert watched.handoffs().equals(before)
+
+
+def test_a_night_does_not_take_back_what_a_watch_has_decided_and_a_look_back_keeps_its_clocks(
+    watched,
+):
+    before = watched.handoffs()
+    stood = watched.now
+    with watched.store() as store:
+        night_at = store.last_applied_as_of()
+    assert night_at < stood
+    try:
+        watched.now = stood - timedelta(minutes=1)
+        with (
+            watched.run() as run,
+            pytest.raises(BadInput, match="before the last applied night or"),
+        ):
+            night(run, "apply")
+        with watched.run() as run:
+            plan_id = night(run, "plan")["plan_id"]
+        watched.now = stood
+        with watched.run() as run, pytest.raises(Stale, match="looks back"):
+            apply_plan(run, plan_id)
+    finally:
+        watched.now = stood
+    assert watched.handoffs().equals(before)
+
+
+def impatient(settings):
+    """Connect to both CRMs, and ask HubSpot for nothing twice."""
+    base_url, token = settings.hubspot_access()
+    return HubSpot(base_url, token, attempts=1), Salesforce.from_settings(settings)
+
+
+def test_who_is_late_is_told_of_while_a_crm_takes_no_writes_and_not_once_more_after_it(watched):
+    days = (2 - watched.now.weekday()) % 7 + 7
+    watched.now = (watched.now + timedelta(days=days)).replace(hour=15)
+    watched.watch(timedelta(0))
+    contact = watched.hubspot.add(
+        "contacts",
+        {"email": "late@newcomer.example", "lifecyclestage": "marketingqualifiedlead"},
+        created_at=watched.now,
+    )
+    told, heard = len(watched.told), []
+    watched.hubspot.faults.answer_next(503, template=WRITES)
+    watched.now += timedelta(days=7)
+    with pytest.raises(VendorUnavailable), watched.run(impatient) as run:
+        watch(run, heard.append)
+    watched.hubspot.faults.clear()
+    assert f"/0-1/{contact}" in "".join(watched.told[told:])
+    assert [said.sent for said in heard] == [len(watched.told) - told]
+    told = len(watched.told)
+    watched.watch()
+    assert len(watched.told) == told
+    status = watched.hubspot.records("contacts")[contact]["tandem_handoff_status"]
+    assert status == watched.handoffs().set_index("contact_id").loc[contact, "status"]
 
 
 def command(watched, *arguments):

@@ -295,8 +295,8 @@ def test_a_field_that_one_side_does_not_see_is_no_pair_and_no_blank():
 def test_a_converted_lead_whose_contact_is_gone_is_no_side_of_a_pair():
     links = link("hubspot", "contact", "1"), link("salesforce", "lead", "00Q1")
     seen = mirrors("a", "b")
-    for contact, count in ((None, 1), ("0039", 0)):
-        seen["salesforce", "lead"]["ConvertedContactId"] = as_text([contact])
+    for is_converted, count in ((None, 1), ("false", 1), ("true", 0)):
+        seen["salesforce", "lead"]["IsConverted"] = as_text([is_converted])
         assert len(pairs_of(*links, seen=seen)) == count
 
 

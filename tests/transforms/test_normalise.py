@@ -178,6 +178,15 @@ def test_a_converted_lead_names_its_contact():
     assert people["reject_reason"].tolist() == ["no budget"]
 
 
+def test_a_converted_lead_that_names_no_contact_stays_converted():
+    leads = [
+        {"record_id": LEAD, "IsConverted": "true"},
+        {"record_id": "00Q000000000002EAA", "IsConverted": "false"},
+    ]
+    people = reconciled({("salesforce", "lead"): leads})["people"]
+    assert people["converted_to"].fillna("").tolist() == [LEAD, ""]
+
+
 def test_machines_are_no_humans_but_keep_their_rows():
     found = reconciled(
         {

@@ -202,6 +202,7 @@ def deal_rows() -> dict:
         ("deal", "d1", "hubspot", "deal", "91", True),
         ("deal", "d1", "hubspot", "deal", "92", False),
         ("deal", "d2", "salesforce", "opportunity", "0062", True),
+        ("deal", "d3", "hubspot", "deal", "93", True),
     )
     pool = rows_of(
         DealRewards,
@@ -239,6 +240,12 @@ def test_the_second_copy_of_a_deal_carries_zero_so_that_sums_are_right(field):
     assert rows["91"][field] == rows["0061"][field]
     assert rows["92"][field] == "0"
     assert rows["92"]["credit_model"] == "linear"
+
+
+def test_a_hubspot_deal_that_lost_its_opportunity_is_cleared_so_that_sums_are_right():
+    row = deal_rows()["93"]
+    assert {"credit_marketing", "pool_contribution", "explanation_id"} < set(row)
+    assert all(pd.isna(value) for name, value in row.items() if name != "record_id")
 
 
 def test_a_lost_deal_carries_no_credit():

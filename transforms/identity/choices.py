@@ -32,11 +32,11 @@ def in_doubt(
     )
     asked = ordered[ordered.groupby("node").cumcount() < _MOST_ASKED].reset_index(drop=True)
     doubtful = linking.likely(asked["node"], asked["node_other"], asked["rule"], asked["score"])
-    return doubtful, linking.in_order(doubtful[["a", "b"]].assign(words=_told(asked, columns)))
+    return doubtful, linking.in_order(doubtful[["a", "b"]].assign(words=told(asked, columns)))
 
 
-def _told(pairs: pd.DataFrame, columns: Mapping[str, str]) -> pd.Series:
-    """Say in one line how the columns agree; what is missing is left out."""
+def told(pairs: pd.DataFrame, columns: Mapping[str, str]) -> pd.Series:
+    """Say in one line how both sides of the columns agree; what is missing is left out."""
     said = pd.Series("", index=pairs.index)
     for word, column in columns.items():
         level = (

@@ -1,4 +1,7 @@
-"""Link HubSpot deals to opportunities: stored ids, then account, name, amount and date."""
+"""Link HubSpot deals to opportunities: stored ids, then account, name, amount and date.
+
+Several may stand on one opportunity: one carries its amounts, a person is asked of the others.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,10 @@ import pandas as pd
 
 from agreement.frames import Aliases, DataFrame, lookup
 from transforms.identity import links as linking
-from transforms.identity.choices import in_doubt
+from transforms.identity.choices import in_doubt, told
+from transforms.identity.decisions import Decided
+from transforms.identity.doubts import doubts
+from transforms.identity.join import Joined
 from transforms.person_names import plain_names
 
 # A close date that is entered on both sides by hand is off by days, not by weeks.
@@ -30,7 +36,7 @@ def link_deals(
     """
     stored = linking.stored(nodes, aliases, {"006": "opportunity"}, "deal")
     taken = stored[["a", "b"]].to_numpy().ravel()
-    free = _described(nodes, accounts)
+    free = _described(nodes, accounts).dropna(subset=["account_id"])
     is_told = free["node"].isin(nodes.index[nodes["partner_id"].notna()])
     free = free[~free["node"].isin(taken) & ~is_told]
     pairs = _of_one_account(free)
@@ -77,22 +83,28 @@ def _described(nodes: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:
     known = accounts.set_index(
         linking.keys(accounts["system"], accounts["kind"], accounts["record_id"])
     )["entity_id"]
-    rows = pd.DataFrame(
+    return pd.DataFrame(
         {
             "node": nodes.index,
             "kind": nodes["kind"],
             "created_at": nodes["created_at"],
             "account_id": lookup(employer, known),
             "name": plain_names(nodes["name"]).replace("", None),
-            "amount": nodes["amount"]
-            .str.strip()
-            .str.replace(r"\.0*$|(\.\d*?)0+$", r"\1", regex=True),
+            "amount": plain_amounts(nodes["amount"]),
             "currency": nodes["currency"],
             "closed_on": nodes["closed_on"],
         },
         index=nodes.index,
     )
-    return rows.dropna(subset=["account_id"])
+
+
+def plain_amounts(amounts: pd.Series) -> pd.Series:
+    """Write amounts without zeros after the last digit that counts, as both systems may.
+
+    >>> plain_amounts(pd.Series(["500.00", " 500", "12.50"])).tolist()
+    ['500', '500', '12.5']
+    """
+    return amounts.str.strip().str.replace(r"\.0*$|(\.\d*?)0+$", r"\1", regex=True)
 
 
 def _is_near(pairs: pd.DataFrame) -> pd.Series:
@@ -106,3 +118,72 @@ def _only(pairs: pd.DataFrame) -> pd.DataFrame:
     """Take the pairs whose two records fit nothing else."""
     is_single = ~pairs.duplicated("node", keep=False) & ~pairs.duplicated("node_other", keep=False)
     return pairs[is_single].sort_values("node")
+
+
+# Several deals on one opportunity ----------------------------------------------------------------
+
+
+def spare_deals(
+    nodes: pd.DataFrame,
+    accounts: pd.DataFrame,
+    linked: pd.DataFrame,
+    said: Decided,
+    now: object,
+) -> pd.DataFrame:
+    """Ask about each HubSpot deal that stands on an opportunity beside the one with its amounts.
+
+    Rows of reviews, a deal with its opportunity; unlike other pairs that wait, they are linked
+    meanwhile, and the deal carries nothing. Each of the deals is as likely to be the opportunity's.
+    What a person has linked the deal to and that still holds is no question. `accounts` and
+    `linked` are the rows of accounts and deals in the crosswalk.
+    """
+    rows = linked.assign(
+        node=linking.positions(
+            linking.keys(linked["system"], linked["kind"], linked["record_id"]), nodes
+        ).astype("int64")
+    )
+    spare = _beside_another(rows)
+    spare = spare[~spare["node"].isin(_settled(said.links, rows))]
+    asked = linking.likely(spare["node"], spare["node_other"], spare["rule"], 1 / spare["size"])
+    words = linking.in_order(asked[["a", "b"]].assign(words=_why_asked(nodes, accounts, spare)))
+    nobody = asked.iloc[:0]
+    unlinked = Joined(np.arange(len(nodes)), used=nobody, refused=nobody)
+    return doubts("deal", nodes, unlinked, asked, words, said.apart, now)
+
+
+def _beside_another(rows: pd.DataFrame) -> pd.DataFrame:
+    """Pair each deal that does not carry the amounts with its opportunity.
+
+    One row per such deal: `node`, `node_other`, `rule`, `size` (all deals there), and which deal is
+    the carrier.
+    """
+    is_deal = rows["system"] == "hubspot"
+    deals, opportunities = rows[is_deal], rows[~is_deal & rows["is_survivor"]]
+    deals = deals.assign(size=deals.groupby("entity_id")["node"].transform("size"))
+    carriers = deals.loc[deals["is_survivor"], ["entity_id", "record_id"]]
+    return (
+        deals[~deals["is_survivor"]]
+        .merge(opportunities[["entity_id", "node"]], on="entity_id", suffixes=("", "_other"))
+        .merge(carriers, on="entity_id", suffixes=("", "_carrier"))
+    )
+
+
+def _settled(said: pd.DataFrame, rows: pd.DataFrame) -> list[int]:
+    """Find the records that a person has linked to another of their deal."""
+    entity_of = rows.set_index("node")["entity_id"]
+    is_inside = lookup(said["a"], entity_of) == lookup(said["b"], entity_of)
+    nodes: list[int] = said.loc[is_inside.astype(bool), ["a", "b"]].to_numpy().ravel().tolist()
+    return nodes
+
+
+def _why_asked(nodes: pd.DataFrame, accounts: pd.DataFrame, spare: pd.DataFrame) -> pd.Series:
+    """Name the deal with the amounts, and say how deal and opportunity agree."""
+    wanted = spare[["node", "node_other"]].to_numpy().ravel()
+    own = _described(nodes.loc[np.unique(wanted)], accounts)
+    sides = [own.loc[spare[name]].reset_index(drop=True) for name in ("node", "node_other")]
+    agree = told(sides[0].join(sides[1].add_suffix("_other")), _TOLD).set_axis(spare.index)
+    return (
+        "one of " + spare["size"].astype("str") + " deals on this opportunity; hubspot/deal/"
+        + spare["record_id_carrier"] + " carries the amounts"
+        + ("; " + agree).where(agree != "", "")
+    ).astype("str")  # fmt: skip

@@ -9,6 +9,7 @@ import pandas as pd
 
 from agreement.frames import Aliases, Crosswalk, DataFrame, MatchDecisions, lookup
 from transforms.identity import links as linking
+from transforms.identity.join import Labels, components
 
 # What a pair of people, of companies or of deals is told by.
 TOLD_BY = {
@@ -84,22 +85,83 @@ def told_by(entity: str, nodes: pd.DataFrame, a: pd.Series, b: pd.Series) -> pd.
     return pd.Series(hashes, index=a.index, dtype="str")
 
 
-def kept(entity: str, nodes: pd.DataFrame, previous: DataFrame[Crosswalk]) -> pd.DataFrame:
-    """Link the records that earlier nights linked by a rule: every pair of each entity.
+def followed(previous: DataFrame[Crosswalk], aliases: DataFrame[Aliases]) -> pd.DataFrame:
+    """Put the survivors of vendors' merges where the records stood that they took over.
+
+    So `is_heir` tells rows; a survivor's own row goes before those, and these by age and entity. A
+    record may have several rows then, of several entities.
+    """
+    key = linking.keys(previous["system"], previous["kind"], previous["record_id"])
+    now = linking.alive(key, aliases)
+    rows = previous.assign(
+        record_id=now.str.replace(r".* ", "", regex=True),
+        evidence=linking.alive(previous["evidence"], aliases),
+        is_heir=now != key,
+    )
+    order = ["entity", "system", "kind", "record_id", "is_heir", "since", "entity_id"]
+    return rows.sort_values(order, ignore_index=True)
+
+
+def kept(entity: str, nodes: pd.DataFrame, previous: pd.DataFrame, said: Decided) -> pd.DataFrame:
+    """Link the records that earlier nights linked: every pair of each entity of `followed`.
 
     A link changes only by a decision or a stronger rule, not because an address did. What a person
-    had pinned or accepted lives with the decision alone.
+    had pinned or accepted, and takes back, ends: records that nothing else joined are not linked
+    here. A survivor's own links go before those that it took over.
     """
-    before = previous[(previous["entity"] == entity) & previous["decided_by"].isna()]
+    before = previous[previous["entity"] == entity].reset_index(drop=True)
+    key = linking.keys(before["system"], before["kind"], before["record_id"])
+    own, joined = _joined_without_decisions(before, key, nodes, said)
     held = pd.DataFrame(
         {
             "entity_id": before["entity_id"],
-            "node": linking.positions(
-                linking.keys(before["system"], before["kind"], before["record_id"]), nodes
-            ),
+            "node": linking.positions(key, nodes),
+            "own": own,
+            "joined": joined,
+            "is_heir": before["is_heir"],
         }
     ).dropna()
     held = held[held.duplicated("entity_id", keep=False)]
     pairs = held.merge(held, on="entity_id", suffixes=("", "_other"))
-    pairs = pairs[pairs["node"] < pairs["node_other"]].sort_values(["node", "node_other"])
-    return linking.links(pairs["node"].to_numpy(), pairs["node_other"].to_numpy(), "kept")
+    is_ruled = (pairs["own"] == pairs["own_other"]) | (pairs["joined"] != pairs["joined_other"])
+    pairs = pairs[is_ruled & (pairs["node"] < pairs["node_other"])]
+    pairs = pairs.sort_values(["node", "node_other"])
+    is_heirs = pairs["is_heir"] | pairs["is_heir_other"]
+    ties = [
+        linking.links(some["node"].to_numpy(), some["node_other"].to_numpy(), rule)
+        for rule, some in (
+            (linking.KEPT_AS_IS, pairs[~is_heirs]),
+            (linking.MERGED, pairs[is_heirs]),
+        )
+    ]
+    return pd.concat(ties, ignore_index=True)
+
+
+def _joined_without_decisions(
+    before: pd.DataFrame, key: pd.Series, nodes: pd.DataFrame, said: Decided
+) -> tuple[Labels, Labels]:
+    """Number the records that are still joined, and those that decisions taken back had joined too.
+
+    A record tells its surest link only. So what is one entity and neither of the two was joined by
+    links that nobody sees any more, which no decision made.
+    """
+    position = pd.Series(before.index, index=key, dtype="int64").groupby(level=0).first()
+    told = pd.DataFrame({"a": before.index, "b": lookup(before["evidence"], position)}).dropna()
+    stands = _stands(key, before["evidence"], nodes, said)
+    ruled = told[(before["decided_by"].isna() | stands).loc[told["a"]].to_numpy()]
+    return (
+        components(ruled["a"], ruled["b"], len(before)),
+        components(told["a"], told["b"], len(before)),
+    )
+
+
+def _stands(key: pd.Series, other: pd.Series, nodes: pd.DataFrame, said: Decided) -> pd.Series:
+    """Tell pairs of records that a standing decision links."""
+    asked = pd.DataFrame(
+        {"a": linking.positions(key, nodes), "b": linking.positions(other, nodes)}
+    ).dropna()
+    pairs, linked = (
+        some["a"] * len(nodes) + some["b"]
+        for some in (linking.in_order(asked), linking.in_order(said.links))
+    )
+    return pairs.isin(linked).reindex(key.index, fill_value=False)

@@ -25,9 +25,9 @@ def doubts(
     """List the pairs to ask about: uncertain ones, and links that would join two who contradict.
 
     Not those that are one entity already or that somebody keeps apart. What an earlier night linked
-    and a stronger rule has undone is no question.
+    and a stronger rule has undone is no question; a link that a merge brought along is.
     """
-    refused = joined.refused[joined.refused["rank"] != linking.KEPT]
+    refused = joined.refused[joined.refused["rule"] != linking.KEPT_AS_IS]
     asked = pd.concat([refused.assign(is_refused=True), doubtful.assign(is_refused=False)])
     asked = linking.in_order(asked).drop_duplicates(["a", "b"])
     cluster = joined.cluster
@@ -43,12 +43,11 @@ def doubts(
             for side, at in zip(SIDES, ("a", "b"), strict=True)
             for part, name in (("system", "system"), ("kind", "kind"), ("id", "record_id"))
         },
-        levels="[]",
         keys=told_by(entity, nodes, asked["a"], asked["b"]),
         found_at=as_utc(pd.Series([pd.Timestamp(now)] * len(asked), index=asked.index)),
         ended_at=as_utc(pd.Series(pd.NaT, index=asked.index)),
     )
-    text = dict.fromkeys((*COLUMNS, "entity", "rule", "evidence", "levels", "keys"), "str")
+    text = dict.fromkeys((*COLUMNS, "entity", "rule", "evidence", "keys"), "str")
     rows = rows.astype(text)
     return rows.assign(review_id=pair_ids(rows))[list(Reviews.to_schema().columns)]
 

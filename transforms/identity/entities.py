@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import pandas as pd
 
-from agreement.frames import Crosswalk, DataFrame, as_utc, lookup
+from agreement.frames import Crosswalk, as_utc, lookup
 from transforms.identity import links as linking
 from transforms.identity.join import Joined
 
@@ -14,15 +14,31 @@ ALONE = "only record"
 
 
 def entities(
-    entity: str, nodes: pd.DataFrame, joined: Joined, previous: DataFrame[Crosswalk], now: object
+    entity: str,
+    nodes: pd.DataFrame,
+    joined: Joined,
+    previous: pd.DataFrame,
+    now: object,
+    elsewhere: frozenset[str],
 ) -> pd.DataFrame:
-    """Make the crosswalk's rows of one entity, survivor first."""
+    """Make the crosswalk's rows of one entity; `in_place` says which of them survive.
+
+    Ids that stand `elsewhere` are given to nobody anew.
+    """
     before = previous[previous["entity"] == entity]
     before = before.assign(key=linking.keys(before["system"], before["kind"], before["record_id"]))
+    before = before.drop_duplicates(["key", "entity_id"])
     nodes = nodes.assign(cluster=joined.cluster)
-    rows = nodes.assign(entity=entity, entity_id=_entity_ids(entity, nodes, before))
+    rows = nodes.assign(entity=entity, entity_id=_entity_ids(entity, nodes, before, elsewhere))
     rows = rows.assign(**_reasons(rows, joined.used, before), since=_since(rows, before, now))
-    rows = rows.assign(order=_survivor_order(rows))
+    return rows[[name for name in Crosswalk.to_schema().columns if name != "is_survivor"]]
+
+
+def in_place(entity: str, rows: pd.DataFrame, nodes: pd.DataFrame) -> pd.DataFrame:
+    """Put an entity's rows of the crosswalk in order, survivor first, and mark the survivors."""
+    key = pd.Index(linking.keys(rows["system"], rows["kind"], rows["record_id"]))
+    told = nodes.set_index("key").reindex(key).set_axis(rows.index)
+    rows = rows.assign(order=_survivor_order(told), created_at=told["created_at"])
     # Among HubSpot deals of one opportunity the one linked first carries the amounts.
     waited = ["since"] if entity == "deal" else []
     rows = rows.sort_values(
@@ -54,12 +70,15 @@ def _reasons(rows: pd.DataFrame, used: pd.DataFrame, before: pd.DataFrame) -> di
     has come to hold; so does one that no key proves any more.
     """
     told = _surest(rows, used)
-    was = before.set_index("key")[["rule", "evidence", "score", "decided_by"]]
+    was = before.drop_duplicates("key").set_index("key")[
+        ["rule", "evidence", "score", "decided_by"]
+    ]
     was = was.reindex(pd.Index(rows["key"])).set_axis(rows.index)
     entity_of = rows.set_index("key")["entity_id"]
     is_there = (lookup(was["evidence"], entity_of) == rows["entity_id"]).astype(bool)
     strength = linking.strength(told["rule"])
-    is_as_strong = (strength == linking.KEPT) | (linking.strength(was["rule"]) == strength)
+    is_kept = (strength == linking.KEPT) & was["decided_by"].isna()
+    is_as_strong = is_kept | (linking.strength(was["rule"]) == strength)
     told = told.mask(is_there & is_as_strong, was)
     return {name: told[name] for name in told.columns}
 
@@ -83,26 +102,28 @@ def _surest(rows: pd.DataFrame, used: pd.DataFrame) -> pd.DataFrame:
 # Ids ----------------------------------------------------------------------------------------------
 
 
-def _entity_ids(entity: str, nodes: pd.DataFrame, before: pd.DataFrame) -> pd.Series:
+def _entity_ids(
+    entity: str, nodes: pd.DataFrame, before: pd.DataFrame, elsewhere: frozenset[str]
+) -> pd.Series:
     """Give each cluster the id that its records had; a new one an id made from its first member.
 
     An id goes where its first member went; a cluster that two ids went to keeps the elder one.
     """
     anchors = before.sort_values(["entity_id", "key"])
-    anchors = anchors[anchors["key"].isin(nodes["key"])].drop_duplicates("entity_id")
-    cluster_of = pd.Series(nodes["cluster"].to_numpy(), index=nodes["key"], dtype="int64")
-    claims = anchors.assign(cluster=lookup(anchors["key"], cluster_of).astype("int64"))
+    cluster_of = pd.Series(nodes["cluster"].to_numpy(), index=nodes["key"], dtype="Int64")
+    anchors = anchors.assign(cluster=lookup(anchors["key"], cluster_of)).dropna(subset=["cluster"])
+    claims = anchors.drop_duplicates("entity_id").astype({"cluster": "int64"})
     elder = claims.sort_values(["cluster", "since", "entity_id"]).drop_duplicates("cluster")
     kept = elder.set_index("cluster")["entity_id"].astype("str")
     first = nodes.drop_duplicates("cluster").set_index("cluster")["key"]
-    new = _new_ids(entity, first[~first.index.isin(kept.index)], set(kept))
+    new = _new_ids(entity, first[~first.index.isin(kept.index)], elsewhere | set(kept))
     return lookup(nodes["cluster"], pd.concat([kept, new])).astype("str")
 
 
-def _new_ids(entity: str, first: pd.Series, taken: set[str]) -> pd.Series:
+def _new_ids(entity: str, first: pd.Series, taken: frozenset[str]) -> pd.Series:
     """Make ids from the first members' own ids; one that is taken already is made anew."""
     ids, salt = _hashed(entity, first), 0
-    while (is_taken := ids.isin(taken)).any():
+    while (is_taken := ids.map(taken.__contains__)).any():
         salt += 1
         ids = ids.where(~is_taken, _hashed(f"{entity} {salt}", first))
     return ids

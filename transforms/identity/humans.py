@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from agreement.frames import Aliases, DataFrame, Links, lookup
 from agreement.policy import Identity
 from transforms.identity import links as linking
-from transforms.identity.addresses import address_links, is_among_two, of_many
-from transforms.matching import COLUMNS, LINK, THROUGH, MatchModel, match_people
+from transforms.identity.addresses import address_links, holders, is_among_two, of_many
+from transforms.matching import COLUMNS, LINK, THROUGH, Matched
 from transforms.person_names import are_alike, are_two, plain_names
 
 # Records of one system that matching takes for one person's, and the share of them that are.
@@ -18,20 +18,20 @@ _DUPLICATE, _DUPLICATE_SHARE = "duplicate", 0.99
 
 
 def link_humans(
-    nodes: pd.DataFrame, aliases: DataFrame[Aliases], policy: Identity, model: MatchModel
+    nodes: pd.DataFrame, aliases: DataFrame[Aliases], policy: Identity, found: Matched
 ) -> linking.Found:
-    """Link people's records by rule, the surest first, then by matching everybody."""
-    stored = linking.stored(nodes, aliases, {"00Q": "lead", "003": "contact"}, "contact")
+    """Link people's records by rule, the surest first, then by what matching found of them."""
+    stored = stored_ids(nodes, aliases)
     sure = pd.concat([stored, linking.converted(nodes, aliases)], ignore_index=True)
-    exact, unclear = address_links(nodes, sure, policy)
-    found = match_people(*match_tables(nodes, policy), model)
+    held = holders(nodes, policy)
+    exact, unclear = address_links(held, sure, len(nodes))
     is_link = (found.links["decision"] == LINK) & has_second_field(found.links["evidence"])
     likely = _links_of(found.links[is_link], nodes)
     every = pd.concat([sure, exact, unclear, likely], ignore_index=True)
-    is_mixed = is_among_two(every, nodes, policy).to_numpy()[len(every) - len(likely) :]
-    clear = ~_are_clearly_two(likely, nodes, policy, is_mixed)
+    is_mixed = is_among_two(every, held, len(nodes)).to_numpy()[len(every) - len(likely) :]
+    clear = ~_are_clearly_two(likely, nodes, held, is_mixed)
     twins = _duplicates(found.people, nodes)
-    twins = twins[~_are_clearly_two(twins, nodes, policy, np.zeros(len(twins), dtype=bool))]
+    twins = twins[~_are_clearly_two(twins, nodes, held, np.zeros(len(twins), dtype=bool))]
     every = pd.concat([sure, exact, likely[clear], twins], ignore_index=True)
     is_inside = _is_inside(every, nodes)
     own = exact[exact["rank"] == linking.EXACT]
@@ -42,6 +42,11 @@ def link_humans(
         words=found.links["evidence"].to_numpy()
     )
     return linking.Found(every, doubtful, linking.in_order(words), kin)
+
+
+def stored_ids(nodes: pd.DataFrame, aliases: DataFrame[Aliases]) -> pd.DataFrame:
+    """Link people's records by the other system's id that stands on them."""
+    return linking.stored(nodes, aliases, {"00Q": "lead", "003": "contact"}, "contact")
 
 
 # Words of matching's evidence that say more than that two people of one name know one company.
@@ -70,7 +75,7 @@ def has_second_field(evidence: pd.Series) -> pd.Series:
 
 
 def _are_clearly_two(
-    links: pd.DataFrame, nodes: pd.DataFrame, policy: Identity, is_mixed: NDArray[np.bool_]
+    links: pd.DataFrame, nodes: pd.DataFrame, held: pd.DataFrame, is_mixed: NDArray[np.bool_]
 ) -> pd.Series:
     """Tell links between father and son: one address, but not clearly one given name.
 
@@ -89,8 +94,12 @@ def _are_clearly_two(
     is_two = is_one_address & are_two(*names).to_numpy()
     is_whole = (names[0].str.len() > 1) & (names[2].str.len() > 1)
     is_named = are_alike(*names) & is_whole
-    is_of_many = of_many(nodes, links["a"], links["b"], policy)
+    is_of_many = of_many(held, links["a"], links["b"])
     return ((is_of_many | is_mixed) & ~is_named.to_numpy()) | is_two
+
+
+# What stands behind the last @ of an address, and what before it.
+_PARTS = ("@[^@]*$", "^.*@")
 
 
 def match_tables(nodes: pd.DataFrame, policy: Identity) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -99,11 +108,11 @@ def match_tables(nodes: pd.DataFrame, policy: Identity) -> tuple[pd.DataFrame, p
     One of the policy's role mailboxes tells the company, as a website does, and no more.
     """
     columns = [name for name in COLUMNS if name in nodes]
-    parts = nodes["email"].str.extract(r"^(.*)@(.*)$")
-    is_role = parts[0].isin([mailbox.lower() for mailbox in policy.role_mailboxes])
+    mailbox, domain = (nodes["email"].str.replace(part, "", regex=True) for part in _PARTS)
+    is_role = mailbox.isin([name.lower() for name in policy.role_mailboxes])
     told = nodes.assign(
         email=nodes["email"].mask(is_role),
-        website=nodes["website"].mask(is_role & nodes["website"].isna(), parts[1]),
+        website=nodes["website"].mask(is_role & nodes["website"].isna(), domain),
     )
     hubspot, salesforce = (
         told.loc[told["system"] == system, columns] for system in ("hubspot", "salesforce")

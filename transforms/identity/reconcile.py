@@ -13,38 +13,31 @@ from agreement.frames import (
     Crosswalk,
     DataFrame,
     DealRecords,
+    Examined,
     MatchDecisions,
     People,
     Reviews,
+    empty,
+    lookup,
 )
 from agreement.policy import Identity
 from transforms.identity import links as linking
 from transforms.identity.companies import link_companies, with_employers
-from transforms.identity.deals import link_deals
-from transforms.identity.decisions import decided, kept
-from transforms.identity.doubts import doubts
-from transforms.identity.entities import entities
-from transforms.identity.humans import link_humans
-from transforms.identity.join import Joined, join
+from transforms.identity.deals import link_deals, spare_deals
+from transforms.identity.decisions import decided, followed
+from transforms.identity.entities import in_place
+from transforms.identity.persons import Standing, persons
+from transforms.identity.settle import Known, settle
 from transforms.matching import MatchModel
 
 
 @dataclass(frozen=True)
 class Reconciled:
-    """Which records are one, and which pairs wait for a person to say so."""
+    """Which records are one, which pairs wait for a person to say so, and what was examined."""
 
     crosswalk: DataFrame[Crosswalk]
     reviews: DataFrame[Reviews]
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What links of every entity stand on, whatever rules it has of its own."""
-
-    aliases: DataFrame[Aliases]
-    decisions: DataFrame[MatchDecisions]
-    previous: DataFrame[Crosswalk]
-    now: datetime
+    examined: DataFrame[Examined]
 
 
 def reconcile(
@@ -58,6 +51,8 @@ def reconcile(
     decisions: DataFrame[MatchDecisions],
     previous: DataFrame[Crosswalk],
     now: datetime,
+    waiting: DataFrame[Reviews] | None = None,
+    examined: DataFrame[Examined] | None = None,
 ) -> Reconciled:
     """Link the records of each person, account and deal; every live record is in one row.
 
@@ -70,54 +65,33 @@ def reconcile(
     first member. So a second night at the same moment gives the same table, and the order of rows
     never matters. `score` is the share of right links that the rule has shown, for a likely pair
     the share among pairs of its score, when the link was made; `evidence` names the other record.
-    `since` is the night that first saw the record under this id.
+    `since` is the night that first saw the record under this id. A pair that was `waiting` keeps
+    the night that first asked; reviews go by id.
+
+    With what the last night `examined`, only people's records that changed, and those they touch,
+    are looked at again; the result is the same as without. Accounts and deals are few: all are.
     """
-    known = _Known(aliases, decisions, previous, now)
-    humans = linking.nodes(with_employers(people, accounts))
+    waiting = empty(Reviews) if waiting is None else waiting
+    known = Known(aliases, decisions, waiting, followed(previous, aliases), now)
+    humans = persons(
+        with_employers(people, accounts), policy, model, known,
+        Standing(previous, empty(Examined) if examined is None else examined),
+    )  # fmt: skip
     companies, deals = linking.nodes(accounts), linking.nodes(deal_records)
-    persons = _entity("person", humans, link_humans(humans, aliases, policy, model), known)
-    firms = _entity(
+    firms, firms_asked = settle(
         "account", companies, link_companies(companies, aliases, policy, model.words), known
     )
-    sales = _entity("deal", deals, link_deals(deals, aliases, firms[0]), known)
-    rows, asked = (
-        pd.concat(parts, ignore_index=True) for parts in zip(persons, firms, sales, strict=True)
-    )
+    firms = in_place("account", firms, companies)
+    sales, sales_asked = settle("deal", deals, link_deals(deals, aliases, firms), known)
+    sales = in_place("deal", sales, deals)
+    said = decided("deal", deals, aliases, decisions)
+    spare = spare_deals(deals, firms, sales, said, now)
+    rows = pd.concat([humans.rows, firms, sales], ignore_index=True)
+    asked = pd.concat([humans.asked, firms_asked, sales_asked, spare], ignore_index=True)
+    first_asked = lookup(asked["review_id"], waiting.set_index("review_id")["found_at"])
+    asked = asked.assign(found_at=first_asked.fillna(asked["found_at"]))
     return Reconciled(
         Crosswalk.validate(rows, lazy=True),
-        Reviews.validate(asked, lazy=True),
+        Reviews.validate(asked.sort_values("review_id", ignore_index=True), lazy=True),
+        Examined.validate(humans.examined, lazy=True),
     )
-
-
-def _entity(
-    entity: str,
-    nodes: pd.DataFrame,
-    found: linking.Found,
-    known: _Known,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Join the records of one entity; give its rows of the crosswalk, and those to ask about."""
-    said = decided(entity, nodes, known.aliases, known.decisions)
-    before = kept(entity, nodes, known.previous)
-    every = pd.concat([said.links, before, found.links], ignore_index=True)
-    kin, doubtful = found.kin, found.doubtful
-    if kin is not None:
-        kin = pd.concat([kin, _inside(said.links, nodes), _inside(before, nodes)])
-    joined = join(every, said.apart, nodes["system"], kin)
-    if kin is None:
-        doubtful = _open(doubtful, joined, nodes)
-    rows = entities(entity, nodes, joined, known.previous, known.now)
-    return rows, doubts(entity, nodes, joined, doubtful, found.words, said.apart, known.now)
-
-
-def _open(doubtful: pd.DataFrame, joined: Joined, nodes: pd.DataFrame) -> pd.DataFrame:
-    """Leave out the pairs of which one record has found its partner in the other system."""
-    systems = nodes["system"].groupby(joined.cluster).nunique()
-    has_partner = systems.to_numpy()[joined.cluster] > 1
-    is_open = ~has_partner[doubtful["a"].to_numpy()] & ~has_partner[doubtful["b"].to_numpy()]
-    return doubtful[is_open]
-
-
-def _inside(links: pd.DataFrame, nodes: pd.DataFrame) -> pd.DataFrame:
-    system = nodes["system"].to_numpy()
-    is_inside = system[links["a"].to_numpy()] == system[links["b"].to_numpy()]
-    return links.loc[is_inside, ["a", "b"]]

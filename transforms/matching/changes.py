@@ -14,7 +14,7 @@ from transforms.matching.compare import FIELDS, Company, Domain, Email, First, L
 from transforms.matching.decide import decisions, shares_role
 from transforms.matching.encode import encode
 from transforms.matching.model import UNIT, MatchModel, Scores
-from transforms.matching.score import CONTEXT, score_pairs
+from transforms.matching.score import CONTEXT, WORTH_KEEPING, score_pairs
 from transforms.matching.weights import pair_rows, positions
 
 AS_IS, EQUAL, ABSENT = "as it is", "equal", "absent"
@@ -100,4 +100,5 @@ def _score(seen: NDArray[np.int8], model: MatchModel) -> Scores:
     own = model.pair.score(np.ascontiguousarray(seen[:, : len(FIELDS)]))
     whole = seen.copy()
     whole[:, _OWN] = steps(own)
-    return own + model.context.score(whole)
+    # As in `match`, what is out of the question is not set beside its rivals.
+    return own + np.where(own >= WORTH_KEEPING, model.context.score(whole), 0)

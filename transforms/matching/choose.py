@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from transforms.matching.encode import Codes
 from transforms.matching.model import UNIT, Scores
+from transforms.matching.records import Codes
 
 # More records of one person than this in one system: a bad key, and nothing is joined by it.
 MOST_DUPLICATES = 8

@@ -16,8 +16,8 @@ from rapidfuzz import fuzz
 from rapidfuzz.distance import OSA, JaroWinkler
 from rapidfuzz.process import cpdist
 
-from transforms.matching.block import domains, holders_of
-from transforms.matching.encode import BITS, MISSING, Codes, Records, Text, joined, text_hash
+from transforms.matching.holders import employer_domains
+from transforms.matching.records import MISSING, Codes, Records, Steps, Text, joined
 
 Flags = NDArray[np.bool_]
 
@@ -125,15 +125,6 @@ FIELDS = {
     "title_holders": 5,
     "place_holders": 5,
 }
-_NAME_STEPS = (2, 3, 5, 9, 19, 49)
-_LAST_STEPS = (2, 8, 32, 128, 512)
-_FIRST_STEPS = (8, 64, 512, 4096)
-_PHONE_NAME_STEPS = (1, 2)
-_TITLE_STEPS = (4, 20, 100)
-_PLACE_STEPS = (8, 64, 512)
-_SIZE_STEPS = (4, 10, 30, 100)
-_PHONE_STEPS = (2, 4, 10)
-_EMAIL_STEPS = (2, 3, 5)
 
 
 def levels(records: Records, left: Codes, right: Codes) -> NDArray[np.int8]:
@@ -145,39 +136,30 @@ def levels(records: Records, left: Codes, right: Codes) -> NDArray[np.int8]:
     phone, phone_names = _phones(records, left, right)
     title = _titles(records.title, left, right)
     place = _places(records, left, right)
-    columns = {
+    columns: dict[str, NDArray[np.integer]] = {
         "email": email,
         "email_holders": email_holders,
         "first": first,
         "last": last,
-        "swapped": is_swapped,
+        "swapped": is_swapped.astype(np.int8),
         "generation": _generations(records.generation[left], records.generation[right]),
         "spelling": _spellings(records, left, right),
         "phone": phone,
-        "company": _companies(records.company, left, right),
+        "company": _companies(records, left, right),
         "domain": domain,
         "company_size": size,
         "title": title,
         "place": place,
-        "name_holders": _most_holders(
-            joined(records.first_sound, records.last_sound), left, right, _NAME_STEPS
-        ),
-        "last_holders": _most_holders(records.last_sound, left, right, _LAST_STEPS),
-        "first_holders": _most_holders(records.first_sound, left, right, _FIRST_STEPS),
+        "name_holders": _most(records.holders.name, left, right),
+        "last_holders": _most(records.holders.last, left, right),
+        "first_holders": _most(records.holders.first, left, right),
         "phone_names": phone_names,
-        "title_holders": _steps(
-            np.where(title == 1, holders_of(records.title.code)[left], 0), _TITLE_STEPS
-        ),
+        "title_holders": np.where(title == 1, records.holders.title[left], 0),
         "place_holders": _place_holders(records, place, left),
     }
     for column, name in enumerate(FIELDS):
         compared[:, column] = columns[name]
     return compared
-
-
-def _steps(count: Codes, steps: tuple[int, ...]) -> Codes:
-    """Give 0 for nobody, 1 up to the first step, and so on."""
-    return np.where(count > 0, np.searchsorted(steps, count, side="left") + 1, 0)
 
 
 def _similarity(
@@ -287,20 +269,18 @@ def _generations(a: Codes, b: Codes) -> Codes:
     return np.where(a == b, 0, np.where((a == 0) | (b == 0), 1, 2))
 
 
-def _most_holders(value: Codes, left: Codes, right: Codes, steps: tuple[int, ...]) -> Codes:
-    """Count the holders of either record's value, and take the more."""
-    count = holders_of(value)
-    return _steps(np.maximum(count[left], count[right]), steps)
+def _most(held: Steps, left: Codes, right: Codes) -> Steps:
+    """Take the more of both records' holders."""
+    return np.maximum(held[left], held[right])
 
 
 # Addresses ---------------------------------------------------------------------------------------
 
 
-def _emails(records: Records, left: Codes, right: Codes) -> tuple[Codes, Codes]:
+def _emails(records: Records, left: Codes, right: Codes) -> tuple[Codes, Steps]:
     level = _email_levels(records, left, right)
     address = records.address
-    distinct, count = np.unique(address.id[address.id >= 0], return_counts=True)
-    held = np.full(left.shape, 0, dtype=np.int64)
+    held = np.zeros(left.shape, dtype=np.int8)
     for one in range(address.id.shape[1]):
         for other in range(address.id.shape[1]):
             shared = np.where(
@@ -313,8 +293,8 @@ def _emails(records: Records, left: Codes, right: Codes) -> tuple[Codes, Codes]:
             level[rows] = np.where(
                 is_role & (level[rows] != Email.EQUAL), Email.EQUAL_ROLE, Email.EQUAL
             )
-            held[rows] = np.maximum(held[rows], count[np.searchsorted(distinct, shared[rows])])
-    return level, _steps(held, _EMAIL_STEPS)
+            held[rows] = np.maximum(held[rows], records.holders.address[left[rows], one])
+    return level, held
 
 
 def _email_levels(records: Records, left: Codes, right: Codes) -> Codes:
@@ -377,8 +357,7 @@ def _spellings(records: Records, left: Codes, right: Codes) -> Codes:
 
     Of each: 0 nothing to compare, 1 both names, 2 one of them, 3 neither; the ten unordered pairs.
     """
-    hidden = np.r_[text_hash(records.bare.texts.tolist()), MISSING]
-    bare = hidden[records.bare.code]
+    bare = np.r_[records.bare_hash, MISSING][records.bare.code]
     bare = np.where(records.address.is_role[:, 0], MISSING, bare)
     one = _spells(bare[left], records.spelled[right])
     other = _spells(bare[right], records.spelled[left])
@@ -404,34 +383,24 @@ def _phones(records: Records, left: Codes, right: Codes) -> tuple[Codes, Codes]:
 
     1 to 4 by the number of holders, 5 near, 6 other, 0 missing.
     """
-    phones = records.phones
-    count = np.bincount(phones[phones >= 0], minlength=1)
-    names = _names_by_phone(records, len(count))
+    phones, holders = records.phones, records.holders
     level, held = np.zeros(left.shape, dtype=np.int64), np.zeros(left.shape, dtype=np.int64)
     for one in range(phones.shape[1]):
         for other in range(phones.shape[1]):
             a, b = phones[left, one], phones[right, other]
             rows = np.flatnonzero((a >= 0) & (b >= 0))
             a, b = a[rows], b[rows]
-            shared = np.searchsorted(_PHONE_STEPS, count[a], side="left") + 1
+            shared = holders.phone[left[rows], one]
             near = np.where(_near(records.phone_numbers, a, b), 5, 6)
             this = np.where(a == b, shared, near)
             before = level[rows]
             is_better = (before == 0) | (this < before)
             level[rows] = np.where(is_better, this, before)
-            names_here = np.where(a == b, names[a], 0)
+            names_here = np.where(a == b, holders.phone_names[left[rows], one], 0)
             is_as_good = (a == b) & (this == before)
             fewer = np.where(is_as_good, np.minimum(held[rows], names_here), held[rows])
             held[rows] = np.where(is_better, names_here, fewer)
-    return level, _steps(held, _PHONE_NAME_STEPS)
-
-
-def _names_by_phone(records: Records, numbers: int) -> Codes:
-    """Count the different family names at each telephone number, at least one."""
-    name = np.repeat(records.last_sound, records.phones.shape[1])
-    at = np.unique(joined(records.phones.ravel(), name))
-    found = np.bincount(at[at >= 0] >> BITS, minlength=numbers)
-    return np.maximum(found, 1).astype(np.int64)
+    return level, held
 
 
 def _near(numbers: Codes, a: Codes, b: Codes) -> Flags:
@@ -447,7 +416,8 @@ def _near(numbers: Codes, a: Codes, b: Codes) -> Flags:
     return is_near
 
 
-def _companies(company: Text, left: Codes, right: Codes) -> Codes:
+def _companies(records: Records, left: Codes, right: Codes) -> Codes:
+    company = records.company
     a, b = company.code[left], company.code[right]
     level = np.where((a < 0) | (b < 0), Company.MISSING, Company.EQUAL).astype(np.int64)
     rows = _where_both_differ(a, b)
@@ -457,8 +427,7 @@ def _companies(company: Text, left: Codes, right: Codes) -> Codes:
     alike = _similarity(a, b, company.texts, JaroWinkler.normalized_similarity)
     sorted_alike = _similarity(a, b, company.texts, fuzz.token_sort_ratio) / 100
     holds = _contains(a, b, company.texts, company.length)
-    acronyms = text_hash(["".join(word[0] for word in name.split()) for name in company.texts])
-    whole = text_hash([name.replace(" ", "") for name in company.texts])
+    whole, acronyms, _ = records.company_hash.T
     is_acronym = (acronyms[a] == whole[b]) | (acronyms[b] == whole[a])
     is_same = whole[a] == whole[b]
     level[rows] = np.select(
@@ -471,17 +440,15 @@ def _companies(company: Text, left: Codes, right: Codes) -> Codes:
 
 def _companies_of_domains(records: Records, left: Codes, right: Codes) -> tuple[Codes, Codes]:
     """Compare companies by domain, and say how many records belong to the one they share."""
-    own = _domain_columns(records)
+    own, holders = employer_domains(records), records.holders
     level = np.full(left.shape, Domain.MISSING, dtype=np.int64)
     size = np.zeros(left.shape, dtype=np.int64)
-    _, listed = domains(records)
-    count = np.bincount(listed, minlength=len(records.domain.texts) + 1)
     for one in range(own.shape[1]):
         for other in range(own.shape[1]):
             a, b = own[left, one], own[right, other]
             is_equal = (a == b) & (a >= 0)
             level = np.where(is_equal, Domain.EQUAL, level)
-            size = np.where(is_equal, np.maximum(size, count[np.maximum(a, 0)]), size)
+            size = np.where(is_equal, np.maximum(size, holders.domain[left, one]), size)
             rows = np.flatnonzero((a >= 0) & (b >= 0) & ~is_equal & (level != Domain.EQUAL))
             like = np.where(_like_domains(records, a[rows], b[rows]), Domain.LIKE, Domain.OTHER)
             level[rows] = np.where(level[rows] == Domain.LIKE, Domain.LIKE, like)
@@ -490,29 +457,15 @@ def _companies_of_domains(records: Records, left: Codes, right: Codes) -> tuple[
         records, own, right[rows], left[rows]
     )
     level[rows] = np.where(is_name, Domain.NAME, level[rows])
-    held = holders_of(records.company.code)
     code = records.company.code
     same_name = (code[left] == code[right]) & (code[left] >= 0)
-    size = np.where(same_name, np.maximum(size, held[left]), size)
-    return level, _steps(size, _SIZE_STEPS)
-
-
-def _domain_columns(records: Records) -> Codes:
-    """Give the company domains of each record, the same one once, those it lacks at the end."""
-    address = records.address
-    mail = np.where(address.is_free, MISSING, address.domain)
-    site = np.where((mail == records.website[:, None]).any(axis=1), MISSING, records.website)
-    return np.column_stack([mail[:, 0], mail[:, 1], site])
+    return level, np.where(same_name, np.maximum(size, holders.company[left]), size)
 
 
 def _is_named(records: Records, own: Codes, left: Codes, right: Codes) -> Flags:
     """Tell pairs in which the domain of the left one spells the company of the right one."""
-    names = [name.replace(" ", "") for name in records.company.texts.tolist()]
-    whole = np.r_[text_hash(names), MISSING]
-    begins = np.r_[text_hash([name[:6] for name in names]), MISSING]
-    labels = ["".join(c for c in label if c.isalnum()) for label in records.label.texts.tolist()]
-    label_whole, label_begins = text_hash(labels), text_hash([name[:6] for name in labels])
-    is_long = np.array([len(name) >= 6 for name in labels], dtype=bool)
+    whole, _, begins = records.company_hash.T
+    label_whole, label_begins = records.label_hash.T
     found = np.zeros(left.shape, dtype=bool)
     company = records.company.code[right]
     for column in range(own.shape[1]):
@@ -520,7 +473,7 @@ def _is_named(records: Records, own: Codes, left: Codes, right: Codes) -> Flags:
         rows = np.flatnonzero((domain >= 0) & (company >= 0))
         label = records.label_of[domain[rows]]
         found[rows] |= (label_whole[label] == whole[company[rows]]) | (
-            is_long[label] & (label_begins[label] == begins[company[rows]])
+            label_begins[label] == begins[company[rows]]
         )
     return found
 
@@ -554,11 +507,10 @@ def _places(records: Records, left: Codes, right: Codes) -> Codes:
     )
 
 
-def _place_holders(records: Records, place: Codes, left: Codes) -> Codes:
+def _place_holders(records: Records, place: Codes, left: Codes) -> Steps:
     """Count the records at the place that two share: a postcode, or else a city."""
-    post, city = holders_of(records.postcode), holders_of(records.city.code)
-    held = np.select([place == Place.POSTCODE, place == Place.CITY], [post[left], city[left]], 0)
-    return _steps(held, _PLACE_STEPS)
+    post, city = records.holders.postcode[left], records.holders.city[left]
+    return np.select([place == Place.POSTCODE, place == Place.CITY], [post, city], 0)
 
 
 def _countries(country: Text, left: Codes, right: Codes) -> Codes:

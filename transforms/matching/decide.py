@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.matching.compare import FIELDS, Company, Domain, Email, First, Last, Place
-from transforms.matching.encode import Codes, Records
 from transforms.matching.model import MatchModel
+from transforms.matching.records import Codes, Records
 
 Flags = NDArray[np.bool_]
 Levels = NDArray[np.int8]
@@ -42,9 +42,14 @@ def decisions(
     A pair in which nothing that is one person's agrees is never linked, however likely. One whose
     whole name and a further field agree is linked from the lower `sure_share` on.
     """
-    needed = np.where(_is_sure(levels, by_role), model.sure_share, model.link_share)
-    is_link = (share >= needed) & may_be_one(levels, by_role)
+    is_link = share >= link_shares(levels, by_role, model)
     return np.select([is_link, share >= model.review_share], [LINK, REVIEW], APART).astype(object)
+
+
+def link_shares(levels: Levels, by_role: Flags, model: MatchModel) -> NDArray[np.float64]:
+    """Give from which share of right ones on each pair is linked unasked; never is infinite."""
+    needed = np.where(_is_sure(levels, by_role), model.sure_share, model.link_share)
+    return np.where(may_be_one(levels, by_role), needed, np.inf)
 
 
 def may_be_one(levels: Levels, by_role: Flags) -> Flags:

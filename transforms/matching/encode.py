@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -13,12 +12,18 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from transforms.matching import contact, text
+from transforms.matching.holders import holders
+from transforms.matching.records import (
+    MISSING,
+    Addresses,
+    Codes,
+    Records,
+    Text,
+    Values,
+    joined,
+    text_hash,
+)
 from transforms.matching.words import ROLE_MAILBOXES, Words
-
-Codes = NDArray[np.int64]
-MISSING = -1
-# Codes are below this power of two: eight million distinct values.
-BITS = 23
 
 # Columns that `match` knows; any but the id may be absent.
 COLUMNS = (
@@ -27,76 +32,6 @@ COLUMNS = (
 )  # fmt: skip
 # Further addresses of one record that are looked at.
 _MORE_ADDRESSES = 2
-
-
-@dataclass(frozen=True)
-class Text:
-    """A column of text as numbers: `code` per record (-1: missing), `texts` of the numbers."""
-
-    code: Codes
-    texts: NDArray[np.object_]
-
-    @property
-    def length(self) -> Codes:
-        """Give the length of each distinct value, and at the end 0, that of a missing one."""
-        sizes = [len(value) for value in self.texts.tolist()]
-        return np.array([*sizes, 0], dtype=np.int64)
-
-
-@dataclass(frozen=True)
-class Addresses:
-    """Up to three e-mail addresses per record (columns), the main one first; -1 where none.
-
-    `id` is one number per address, `local` the part before the @, `domain` what the owner
-    registered. `is_role` and `is_free` are per record and address.
-    """
-
-    id: Codes
-    local: Codes
-    domain: Codes
-    is_role: NDArray[np.bool_]
-    is_free: NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Records:
-    """All records of both systems, HubSpot's first, each system by its id; -1 is missing.
-
-    `called` is the first of a person's given names, `nicknames` are pairs of such names that one
-    person goes by, joined, in order; `first_root` is the long form of a nickname; sounds are codes
-    of a word's skeleton; `bare` is the part of the main address before the @ without separators and
-    digits. `phones` are codes of `phone_numbers`.
-    """
-
-    hubspot_count: int
-    record_id: NDArray[np.object_]
-    address: Addresses
-    local: Text
-    bare: Text
-    domain: Text
-    label: Text
-    label_of: Codes
-    website: Codes
-    first: Text
-    called: Codes
-    nicknames: Codes
-    first_root: Codes
-    first_sound: Codes
-    last: Text
-    last_sound: Codes
-    generation: Codes
-    initial: Codes
-    spelled: Codes
-    company: Text
-    phones: Codes
-    phone_numbers: Codes
-    title: Text
-    city: Text
-    postcode: Codes
-    country: Text
-
-    def __len__(self) -> int:
-        return len(self.record_id)
 
 
 def encode(hubspot: pd.DataFrame, salesforce: pd.DataFrame, words: Words) -> Records:
@@ -128,14 +63,18 @@ def encode(hubspot: pd.DataFrame, salesforce: pd.DataFrame, words: Words) -> Rec
     )
     numbers = np.column_stack([_phones(both, name) for name in ("phone", "mobile")])
     phone_numbers, phones = np.unique(np.r_[MISSING, numbers.ravel()], return_inverse=True)
-    return Records(
+    bare = _bare(addresses.local[:, 0], local)
+    company = _texts(both, "company", lambda value: text.company(value, words))
+    values = Values(
         hubspot_count=len(frames[0]),
         record_id=both["record_id"].to_numpy(dtype=object),
         address=addresses,
         local=local,
-        bare=_bare(addresses.local[:, 0], local),
+        bare=bare,
+        bare_hash=text_hash(bare.texts.tolist()),
         domain=domain,
         label=Text(_take(label.code, np.arange(len(domain.texts))), label.texts),
+        label_hash=_label_hash(label.texts.tolist()),
         label_of=label.code,
         website=website,
         first=first,
@@ -148,7 +87,8 @@ def encode(hubspot: pd.DataFrame, salesforce: pd.DataFrame, words: Words) -> Rec
         generation=generation,
         initial=_initials(first),
         spelled=_spelled(first, last),
-        company=_texts(both, "company", lambda value: text.company(value, words)),
+        company=company,
+        company_hash=_company_hash(company.texts.tolist()),
         phones=(phones[1:] - 1).reshape(numbers.shape).astype(np.int64),
         phone_numbers=phone_numbers[1:],
         title=_texts(both, "title", text.job_title),
@@ -156,6 +96,7 @@ def encode(hubspot: pd.DataFrame, salesforce: pd.DataFrame, words: Words) -> Rec
         postcode=_texts(both, "postcode", lambda value: text.plain(value).replace(" ", "")).code,
         country=_texts(both, "country", text.plain),
     )
+    return Records(**vars(values), holders=holders(values))
 
 
 # Columns -----------------------------------------------------------------------------------------
@@ -278,11 +219,6 @@ def _nicknames(called: Text, words: Words) -> Codes:
     return np.sort(joined(low, high))
 
 
-def joined(high: Codes, low: Codes) -> Codes:
-    """Join two codes into one number; missing where either is missing."""
-    return np.where((high < 0) | (low < 0), MISSING, (high << BITS) + low)
-
-
 def _initials(first: Text) -> Codes:
     letters = np.array([ord(name[0]) if name else MISSING for name in first.texts.tolist()])
     return _take(letters.astype(np.int64), first.code)
@@ -315,13 +251,6 @@ def _spelled(first: Text, last: Text) -> Codes:
         table[known, column] = text_hash(texts)
     every: Codes = table[at]
     return every
-
-
-def text_hash(values: list[str]) -> Codes:
-    """Give one positive number per text, the same for the same text on every machine."""
-    hashed = pd.util.hash_array(np.array(values, dtype=object), categorize=False)
-    positive: Codes = (hashed >> np.uint64(2)).astype(np.int64)
-    return positive
 
 
 # Addresses ---------------------------------------------------------------------------------------
@@ -412,6 +341,24 @@ def _letters(local: str) -> str:
 
 
 _NOT_LETTERS = re.compile(r"[\W\d_]+")
+
+
+def _company_hash(names: list[str]) -> Codes:
+    whole = [name.replace(" ", "") for name in names]
+    letters = ["".join(word[0] for word in name.split()) for name in names]
+    begins = [name[:_BEGINS] for name in whole]
+    return np.column_stack([text_hash(values) for values in (whole, letters, begins)])
+
+
+def _label_hash(labels: list[str]) -> Codes:
+    whole = ["".join(letter for letter in label if letter.isalnum()) for label in labels]
+    begins = text_hash([label[:_BEGINS] for label in whole])
+    is_long = np.array([len(label) >= _BEGINS for label in whole], dtype=bool)
+    return np.column_stack([text_hash(whole), np.where(is_long, begins, MISSING)])
+
+
+# So many letters tell a company's name and its domain.
+_BEGINS = 6
 
 
 def _bare(code: Codes, local: Text) -> Text:

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from agreement.frames import DataFrame, Links
 from transforms.matching.choose import matching
 from transforms.matching.decide import decisions, shares_role
-from transforms.matching.encode import Codes, Records, encode
+from transforms.matching.encode import encode
 from transforms.matching.model import MatchModel
 from transforms.matching.reasons import THROUGH, evidence, rules
+from transforms.matching.records import Codes, Records
 from transforms.matching.score import Scored, score_pairs
 
 # A duplicate's own row is worth this share of the best row of its person.
@@ -27,11 +28,13 @@ class Matched:
     """Links across the systems, and the records of each human inside a system.
 
     `people` has one row per record: `system`, `record_id`, and as `first_id` the record by which
-    its human goes in that system.
+    its human goes in that system. `near` are the rows (`a`, `b`) of records that were weighed
+    against each other: nothing that is not near a record has a part in what is found of it.
     """
 
     links: DataFrame[Links]
     people: pd.DataFrame
+    near: pd.DataFrame
 
 
 def match(hubspot: pd.DataFrame, salesforce: pd.DataFrame, model: MatchModel) -> DataFrame[Links]:
@@ -45,20 +48,23 @@ def match(hubspot: pd.DataFrame, salesforce: pd.DataFrame, model: MatchModel) ->
     system, or on records that share no key with a pair. What several people may share links nobody
     (`decide.py`): such a pair is for review, however likely.
     """
-    return match_people(hubspot, salesforce, model).links
-
-
-def match_people(hubspot: pd.DataFrame, salesforce: pd.DataFrame, model: MatchModel) -> Matched:
-    """Say the same, and which records inside a system are one human's, partner or not."""
     records = encode(hubspot, salesforce, model.words)
-    pairs = score_pairs(records, model)
+    return matched(records, score_pairs(records, model), model).links
+
+
+def matched(records: Records, pairs: Scored, model: MatchModel) -> Matched:
+    """Choose one partner for each, and say who is who inside the systems."""
     system = np.where(np.arange(len(records)) < records.hubspot_count, "hubspot", "salesforce")
     people = pd.DataFrame({
         "system": system,
         "record_id": records.record_id,
         "first_id": records.record_id[pairs.person],
     }, dtype="str")  # fmt: skip
-    return Matched(Links.validate(_rows(records, pairs, model), lazy=True), people)
+    near = pd.DataFrame({
+        "a": np.r_[pairs.hubspot, pairs.inside.left],
+        "b": np.r_[pairs.salesforce, pairs.inside.right],
+    })  # fmt: skip
+    return Matched(Links.validate(_rows(records, pairs, model), lazy=True), people, near)
 
 
 def _rows(records: Records, pairs: Scored, model: MatchModel) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -81,10 +82,12 @@ class MatchModel:
     `inside` by the partners that both have, `context` corrects `pair` by the rivals. `scores` and
     `shares` are points of the curve from a chosen pair's score to the share of such pairs that were
     right. A pair is linked at `link_share`, one with more evidence at `sure_share`, and shown for
-    review at `review_share`; records of one system are one person's at `duplicate_score`.
+    review at `review_share`; records of one system are one person's at `duplicate_score`. `digest`
+    is a hash of the files it was read from.
     """
 
     version: int
+    digest: str
     words: Words
     pair: Trees
     inside: Trees
@@ -107,6 +110,7 @@ class MatchModel:
         data = json.loads(model_text)
         return cls(
             version=int(data["version"]),
+            digest=sha256(f"{model_text}{words_text}".encode()).hexdigest(),
             words=Words.parse(words_text),
             pair=Trees.parse(data["pair"]),
             inside=Trees.parse(data["inside"]),

@@ -7,20 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.matching.block import candidates, joined_rows
+from transforms.matching.candidates import candidates, joined_rows
 from transforms.matching.choose import NO_SCORE, clusters, rivals, steps
 from transforms.matching.compare import FIELDS, levels, packed, unpacked
 from transforms.matching.decide import may_be_one, shares_role
-from transforms.matching.encode import Codes, Records
 from transforms.matching.model import MatchModel, Scores, Trees
+from transforms.matching.records import Codes, Records
 
 # What the later trees see beside the fields: of two records of different systems the own score,
 # the better rival and the other one; of two of one system the own score, the partner that both
 # have, and the best partners that they have each for itself.
 CONTEXT = (*FIELDS, "own", "rival", "other_rival")
 KIN = (*FIELDS, "own", "shared_partner", "own_partners")
-# Pairs below this log odds in thousandths are no candidates: they are no rivals of anything.
-WORTH_KEEPING = -6000
+# Pairs below this log odds in thousandths are nobody's rivals and nobody's duplicates. A lower cut
+# joins nearly all records into one neighbourhood, and a night could not leave one out.
+WORTH_KEEPING = -2500
 # Partners from this log odds on are worth asking whether their holders are one person.
 _LIKELY = 0
 # A record that is the likely partner of more than this many says nothing of them.
@@ -45,6 +46,7 @@ class Scored:
     """Pairs across the systems with their final score; `person` numbers people in each system.
 
     `seen` are the columns of `CONTEXT`: the fields' levels, and what else the score came from.
+    `inside` are the pairs of one system that were weighed as duplicates.
     """
 
     hubspot: Codes
@@ -52,6 +54,7 @@ class Scored:
     seen: NDArray[np.int8]
     score: Scores
     person: Codes
+    inside: Pairs
 
     @property
     def levels(self) -> NDArray[np.int8]:
@@ -61,14 +64,27 @@ class Scored:
 
 def score_pairs(records: Records, model: MatchModel) -> Scored:
     """Compare and score every candidate pair; those that are out of the question are left out."""
-    left, right = candidates(records)
-    across, inside = candidate_pairs(records, left, right, model.pair, model.inside)
+    return score_candidates(records, *candidates(records), model)
+
+
+def score_candidates(records: Records, left: Codes, right: Codes, model: MatchModel) -> Scored:
+    """Compare and score these candidate pairs, of which none that is worth keeping may lack."""
+    across, inside = kept_pairs(records, left, right, model)
     kin = inside.own + model.kin.score(kin_rows(across, inside, len(records)))
-    may_be = may_be_one(inside.levels, shares_role(records, inside.left, inside.right))
-    person = people(inside[may_be], kin[may_be], model.duplicate_score, len(records))
+    person = people(inside, kin, model.duplicate_score, len(records))
     seen = context_rows(across, person)
     score = across.own + model.context.score(seen)
-    return Scored(across.left, across.right, seen, score, person)
+    return Scored(across.left, across.right, seen, score, person, inside)
+
+
+def kept_pairs(
+    records: Records, left: Codes, right: Codes, model: MatchModel
+) -> tuple[Pairs, Pairs]:
+    """Give the candidates that may be one: across the systems, and inside each."""
+    across, inside = candidate_pairs(records, left, right, model.pair, model.inside)
+    inside = inside[inside.own >= WORTH_KEEPING]
+    by_role = shares_role(records, inside.left, inside.right)
+    return across, inside[may_be_one(inside.levels, by_role)]
 
 
 def candidate_pairs(

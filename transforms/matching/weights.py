@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from agreement.frames import DataFrame, MatchWeights
 from transforms.matching.compare import FIELDS, levels
-from transforms.matching.encode import Codes, encode
+from transforms.matching.decide import link_shares, shares_role
+from transforms.matching.encode import encode
 from transforms.matching.model import UNIT, MatchModel, Trees
 from transforms.matching.reasons import MISSING, PLACES, said
+from transforms.matching.records import Codes
 from transforms.matching.score import CONTEXT, score_pairs
 
 # What is shown, in this order, and the columns of `FIELDS` that it is made of.
@@ -38,21 +38,15 @@ _BITS = UNIT * np.log(2)
 _TEXTS = dict.fromkeys(("hubspot_id", "salesforce_id", "field", "level"), "str")
 
 
-@dataclass(frozen=True)
-class Thresholds:
-    """Sums of weights, in bits, from which a pair is linked, and from which it is shown."""
-
-    link: float
-    review: float
-
-
-def thresholds(model: MatchModel) -> Thresholds:
-    """Give the model's thresholds in the unit of `weights`."""
-    return Thresholds(_bits_at(model.link_share, model), _bits_at(model.review_share, model))
+def review_bits(model: MatchModel) -> float:
+    """Give the sum of weights from which a pair is shown to a person, in bits."""
+    return _bits_at(model.review_share, model)
 
 
 def _bits_at(share: float, model: MatchModel) -> float:
-    """Give the lowest score at which this share of pairs is right."""
+    """Give the lowest score at which this share of pairs is right; missing for an infinite one."""
+    if np.isinf(share):
+        return np.nan
     at = int(np.searchsorted(model.shares, share, side="left"))
     near = slice(max(at - 1, 0), at + 1)
     return float(np.interp(share, model.shares[near], model.scores[near]) / _BITS)
@@ -61,7 +55,7 @@ def _bits_at(share: float, model: MatchModel) -> float:
 def weights(
     hubspot: pd.DataFrame, salesforce: pd.DataFrame, pairs: pd.DataFrame, model: MatchModel
 ) -> DataFrame[MatchWeights]:
-    """Give, for chosen pairs, how each field agrees and what that is worth.
+    """Give, for chosen pairs, how each field agrees, what that is worth, and what a link takes.
 
     The tables are those that `match` was given: how many hold a value, and which rivals a pair has,
     is told by all records. `pairs` has `hubspot_id` and `salesforce_id`; rows come in its order,
@@ -79,7 +73,12 @@ def weights(
     seen[:, : len(FIELDS)] = compared
     seen[is_known] = scored.seen[at[is_known]]
     worth[is_known, _RIVALS] = model.context.score(seen[is_known])
-    return MatchWeights.validate(_shown(asked, seen, worth, is_known), lazy=True)
+    needed = link_shares(compared, shares_role(records, left, right), model)
+    bits = {share: _bits_at(share, model) for share in np.unique(needed).tolist()}
+    link_bits = np.array([bits[share] for share in needed.tolist()], dtype=np.float64)
+    rows = _shown(asked, seen, worth, is_known)
+    rows = rows.assign(link_bits=link_bits.repeat(len(SHOWN)))
+    return MatchWeights.validate(rows, lazy=True)
 
 
 def pair_rows(

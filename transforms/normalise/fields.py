@@ -146,6 +146,7 @@ FIELDS: Mapping[Key, tuple[str, ...]] = MappingProxyType(
             "OwnerId",
             "LeadSource",
             "HasOptedOutOfEmail",
+            "IsConverted",
             "ConvertedContactId",
             "ConvertedAccountId",
             "HubSpot_Contact_Id__c",

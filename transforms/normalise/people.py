@@ -66,10 +66,19 @@ def _leads(mirror: pd.DataFrame, handoff: Handoff) -> pd.DataFrame:
         postcode=texts(mirror, "PostalCode"),
         country=texts(mirror, "Country"),
         account_record_id=long_ids(texts(mirror, "ConvertedAccountId")),
-        converted_to=long_ids(texts(mirror, "ConvertedContactId")),
+        converted_to=_converted_to(mirror),
         status=texts(mirror, "Status"),
         reject_reason=texts(mirror, handoff.reject_reason_field),
     )
+
+
+def _converted_to(mirror: pd.DataFrame) -> pd.Series:
+    """Give the contact that a lead became; a converted lead that names none, itself.
+
+    The vendor blanks the contact's id when the contact goes; the lead stays converted, read-only.
+    """
+    contact = long_ids(texts(mirror, "ConvertedContactId"))
+    return contact.fillna(mirror["record_id"].where(flags(mirror, "IsConverted"))).astype("str")
 
 
 def _salesforce_contacts(mirror: pd.DataFrame) -> pd.DataFrame:

@@ -30,7 +30,6 @@ def review(one=ONE, other=OTHER, **fields):
         "score": 0.5,
         "rule": "e-mail",
         "evidence": "email equal",
-        "levels": "[]",
         "keys": "k1",
         "found_at": NOON,
     } | fields

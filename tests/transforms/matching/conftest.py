@@ -12,7 +12,7 @@ from transforms.matching import MatchModel
 @pytest.fixture(scope="session")
 def model():
     folder = Path(transforms.matching.__file__).parent
-    texts = [(folder / name).read_text("utf-8") for name in ("model_v1.json", "words_v1.json")]
+    texts = [(folder / name).read_text("utf-8") for name in ("model_v2.json", "words_v1.json")]
     return MatchModel.parse(*texts)
 
 

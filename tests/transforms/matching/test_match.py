@@ -148,5 +148,5 @@ def test_short_and_long_ids_of_many_records_are_put_in_order(model, table):
 
 def test_the_model_names_the_command_that_made_it():
     folder = Path(transforms.matching.__file__).parent
-    model = json.loads((folder / "model_v1.json").read_text("utf-8"))
+    model = json.loads((folder / "model_v2.json").read_text("utf-8"))
     assert model["command"] == "python -m benchmarks.train_matching"

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from transforms.matching import LINK, REVIEW, match, thresholds, weights
+from transforms.matching import match, review_bits, weights
 
 ELIZABETH = {
     "record_id": "1",
@@ -73,13 +73,17 @@ def test_weights_add_up_to_the_score_that_match_gives(crm, model):
     assert score.tolist() == pytest.approx(by_pair.tolist(), abs=2e-6)
 
 
-def test_thresholds_divide_links_from_reviews(model):
-    limits = thresholds(model)
-    assert limits.review < limits.link
-    scores = [round((limit + 0.01) * 1000 * math.log(2)) for limit in (limits.review, limits.link)]
-    review, link = model.probability(np.array(scores))
-    assert model.review_share <= review < model.link_share <= link
-    assert {LINK, REVIEW} == {"link", "review"}
+def test_a_pair_is_linked_from_the_share_that_its_evidence_asks_for(table, model):
+    def share_of(bits):
+        return model.probability(np.array([round((bits + 0.01) * 1000 * math.log(2))])).item()
+
+    crm = table(ELIZABETH, BOB), table(ELIZABETH | {"record_id": "6"}, LIZ, BOB)
+    rows = weights(*crm, asked(("1", "6"), ("1", "9"), ("1", "2")), model)
+    own_address, nickname_and_company, another = rows["link_bits"].drop_duplicates()
+    assert share_of(own_address) == pytest.approx(model.sure_share, abs=0.003)
+    assert share_of(nickname_and_company) == pytest.approx(model.link_share, abs=0.003)
+    assert math.isnan(another)
+    assert share_of(review_bits(model)) == pytest.approx(model.review_share, abs=0.003)
 
 
 def test_pairs_come_in_their_own_order_and_unknown_ones_have_no_rows(crm, model):
