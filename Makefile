@@ -9,7 +9,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 180
 
-.PHONY: demo test test-all check bench sweep soak bench-matching bench-clients bench-clock bench-handoffs bench-review bench-pull bench-watch bench-writes bench-board interop constraints clean bench-credit screenshots
+.PHONY: demo test test-all check bench sweep soak bench-matching bench-clients bench-clock bench-handoffs bench-review bench-identity bench-pull bench-watch bench-writes bench-board interop constraints clean bench-credit screenshots
 
 demo: $(STAMP)  ## two local CRMs with a seeded company, the night twice, a scoreboard page
 	$(BIN)/tandem demo --out out
@@ -51,6 +51,9 @@ bench-handoffs: $(STAMP)  ## every handoff of 20,000 seeded people against the t
 
 bench-review: $(STAMP)  ## what the first 500 questions to a person are worth, of 100,000 hard records a side
 	$(BIN)/python -m benchmarks.review_queue
+
+bench-identity: $(STAMP)  ## CPU of a night that looks again only at people who changed, beside one that looks at all
+	$(BIN)/python -m benchmarks.identity_nights
 
 bench-pull: $(STAMP)  ## calls, time and memory of a first load, a changed and a quiet night at full size
 	$(BIN)/python -m benchmarks.pull

@@ -45,7 +45,7 @@ def settle(
     joined = join(every, said.apart, nodes["system"], kin)
     if kin is None:
         doubtful = _open(doubtful, joined, nodes)
-    doubtful = pd.concat([doubtful, of_merges(entity, nodes, known.waiting)], ignore_index=True)
+    doubtful = pd.concat([of_merges(entity, nodes, known.waiting), doubtful], ignore_index=True)
     rows = entities(entity, nodes, joined, known.previous, known.now, known.elsewhere)
     return rows, doubts(entity, nodes, joined, doubtful, found.words, said.apart, known.now)
 

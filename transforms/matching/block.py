@@ -65,6 +65,9 @@ def keys(records: Records) -> Iterator[Key]:
     yield Key(row, joined(records.last_sound, _begins(records.first, 3)), 12, False)
     yield Key(row, joined(with_initial, records.postcode), 20, False)
     yield Key(row, joined(with_initial, records.city.code), 20, False)
+    for part in (records.first_sound, records.last_sound):
+        yield Key(row, joined(part, records.postcode), 60, False)
+        yield Key(row, joined(part, records.city.code), 60, False)
     yield Key(where, domain, 6, False)
     yield Key(row, company, 6, False)
     yield from _spelled_keys(records, where, domain)
