@@ -45,7 +45,15 @@ def test_each_field_says_in_words_how_it_agrees(found):
     assert level["phone"] == "shared by few"
     assert level["email"] == "missing"
     assert level["place"] == "different"
-    assert level["rivals"] == "weaker"
+    assert level["rivals"] == "none"
+
+
+def test_who_fits_less_is_a_weaker_rival(table, model):
+    initial = {"record_id": "6", "first_name": "E.", "last_name": "Lee", "company": "Acme Tools"}
+    rows = weights(table(ELIZABETH), table(LIZ, initial), asked(("1", "9"), ("1", "6")), model)
+    level = rows.set_index(["salesforce_id", "field"])["level"]
+    assert level["9", "rivals"] == "weaker"
+    assert level["6", "rivals"] == "stronger"
 
 
 def test_a_father_and_his_son_are_told_by_their_generation(found):
