@@ -38,8 +38,6 @@ Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 READ = [
     "system", "kind", "record_id", *TOLD_BY["person"], "website", "converted_to", "created_at",
 ]  # fmt: skip
-# To be raised whenever a rule of who is who changes: everybody is looked at again then.
-_RULES = 1
 # Odd numbers that mix well, so that parts of a signature do not cancel out.
 _OTHERS, _TIED, _PLACED, _BASIS = np.array(
     [0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93],
@@ -58,10 +56,14 @@ class Persons:
 
 @dataclass(frozen=True)
 class Standing:
-    """What the last night left: links, and by what each record was examined."""
+    """What the last night left: links, and by what each record was examined.
+
+    `rules` names the code that looks now: records that other code examined are looked at again.
+    """
 
     crosswalk: DataFrame[Crosswalk]
     examined: DataFrame[Examined]
+    rules: str
 
 
 def persons(
@@ -74,7 +76,8 @@ def persons(
     node = nodes.sort_values(["system", "record_id"]).index.to_numpy()
     before = _Places.of(nodes, standing.crosswalk)
     ties = _ties(nodes, known)
-    said = _signatures(nodes, index.standing[np.argsort(node)], ties, _basis(policy, model))
+    basis = f"{standing.rules} {model.digest} {policy.model_dump_json()}"
+    said = _signatures(nodes, index.standing[np.argsort(node)], ties, basis)
     held = addresses(nodes, policy)
     touching = [
         (ties["a"].to_numpy(), ties["b"].to_numpy()),
@@ -112,10 +115,6 @@ def persons(
             ),
         ),
     )
-
-
-def _basis(policy: Identity, model: MatchModel) -> str:
-    return f"{_RULES} {model.digest} {policy.model_dump_json()}"
 
 
 def _about(part: pd.DataFrame, crosswalk: pd.DataFrame) -> pd.DataFrame:

@@ -53,6 +53,7 @@ def reconcile(
     now: datetime,
     waiting: DataFrame[Reviews] | None = None,
     examined: DataFrame[Examined] | None = None,
+    rules: str = "",
 ) -> Reconciled:
     """Link the records of each person, account and deal; every live record is in one row.
 
@@ -69,13 +70,14 @@ def reconcile(
     the night that first asked; reviews go by id.
 
     With what the last night `examined`, only people's records that changed, and those they touch,
-    are looked at again; the result is the same as without. Accounts and deals are few: all are.
+    are looked at again; the result is the same as without. What code of other `rules` examined
+    counts for nothing. Accounts and deals are few: all are looked at.
     """
     waiting = empty(Reviews) if waiting is None else waiting
     known = Known(aliases, decisions, waiting, followed(previous, aliases), now)
     humans = persons(
         with_employers(people, accounts), policy, model, known,
-        Standing(previous, empty(Examined) if examined is None else examined),
+        Standing(previous, empty(Examined) if examined is None else examined, rules),
     )  # fmt: skip
     companies, deals = linking.nodes(accounts), linking.nodes(deal_records)
     firms, firms_asked = settle(
