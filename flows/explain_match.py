@@ -20,6 +20,7 @@ from flows.review_records import (
     sides_of,
 )
 from transforms.identity.humans import match_tables
+from transforms.identity.links import INHERITED
 from transforms.matching.changes import AS_IS, EQUAL, changes
 from transforms.matching.decide import APART
 
@@ -33,6 +34,7 @@ _HOLDS = {
     "accepted": "a person's word: it holds unless a pin, a stored id or a conversion speaks",
     "stored id": "the id on the record decides, whatever its fields say; only a person parts them",
     "conversion": "the conversion decides, whatever the fields say; only a person parts them",
+    INHERITED: "as long as the merge stands, unless a stronger rule or a person's word changes it",
 }
 _APART = ("reject", "forbid")
 _ALONE = {
@@ -106,7 +108,12 @@ def _record(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _partner(own: Mapping[Any, Any]) -> Place | None:
-    """Give the record at the other end of a link; `evidence` names it."""
+    """Give the record at the other end of a link; `evidence` names it.
+
+    A record in place of a merged one names that, and has no other end.
+    """
+    if own["rule"] == INHERITED:
+        return None
     parts = str(own["evidence"]).split(" ")
     return (parts[0], parts[1], parts[2]) if len(parts) == 3 else None
 

@@ -34,6 +34,7 @@ class World:
     records: dict[tuple, dict] = field(default_factory=dict)
     aliases: list[dict] = field(default_factory=list)
     decisions: list[dict] = field(default_factory=list)
+    merged: dict[tuple, dict] = field(default_factory=dict)
     made: int = 0
 
     def word(self, place):
@@ -58,8 +59,8 @@ class World:
         self.records[place][name] = self.chance.choice([*FIELDS[name](self), None])
 
     def edit(self):
-        self.chance.choice([self.add, *[self.change] * 6, self.remove, self.merge, self.tie,
-                            self.decide, self.decide, self.withdraw])()  # fmt: skip
+        self.chance.choice([self.add, *[self.change] * 6, self.remove, self.merge, self.restore,
+                            self.tie, self.decide, self.decide, self.withdraw])()  # fmt: skip
 
     def any(self, *kinds):
         found = [place for place in self.records if not kinds or place[1] in kinds]
@@ -76,13 +77,20 @@ class World:
     def merge(self):
         one, other = self.any(), self.any()
         if one and one != other and one[:2] == other[:2]:
-            del self.records[one]
+            self.merged[one] = self.records.pop(one)
             names = ("system", "kind", "record_id", "survivor_id")
             self.aliases = [
                 row | {"survivor_id": other[2]} if row["survivor_id"] == one[2] else row
                 for row in self.aliases
             ]
             self.aliases.append(dict(zip(names, (*one, other[2]), strict=True)))
+
+    def restore(self):
+        """Undo the last merge."""
+        if self.merged:
+            place, values = self.merged.popitem()
+            self.records[place] = values
+            self.aliases = [row for row in self.aliases if row["record_id"] != place[2]]
 
     def tie(self):
         """Store the other system's id on a record, or convert a lead."""

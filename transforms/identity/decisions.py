@@ -88,15 +88,21 @@ def told_by(entity: str, nodes: pd.DataFrame, a: pd.Series, b: pd.Series) -> pd.
 def followed(previous: DataFrame[Crosswalk], aliases: DataFrame[Aliases]) -> pd.DataFrame:
     """Put the survivors of vendors' merges where the records stood that they took over.
 
-    So `is_heir` tells rows; a survivor's own row goes before those, and these by age and entity. A
-    record may have several rows then, of several entities.
+    So `is_heir` tells rows, and `stood` names the record that the row was made for; a merge that is
+    undone gives its place back. A survivor's own row goes before those, and these by age and
+    entity. A record may have several rows then, of several entities.
     """
-    key = linking.keys(previous["system"], previous["kind"], previous["record_id"])
-    now = linking.alive(key, aliases)
+    is_inherited = previous["rule"] == linking.INHERITED
+    stood = linking.keys(previous["system"], previous["kind"], previous["record_id"])
+    stood = stood.mask(is_inherited, previous["evidence"])
+    now = linking.alive(stood, aliases)
+    is_back = is_inherited & (now == stood)
     rows = previous.assign(
         record_id=now.str.replace(r".* ", "", regex=True),
-        evidence=linking.alive(previous["evidence"], aliases),
-        is_heir=now != key,
+        rule=previous["rule"].mask(is_back, linking.KEPT_AS_IS),
+        evidence=linking.alive(previous["evidence"], aliases).mask(is_inherited, ""),
+        stood=stood,
+        is_heir=now != stood,
     )
     order = ["entity", "system", "kind", "record_id", "is_heir", "since", "entity_id"]
     return rows.sort_values(order, ignore_index=True)

@@ -67,7 +67,8 @@ def _reasons(rows: pd.DataFrame, used: pd.DataFrame, before: pd.DataFrame) -> di
     """Find the surest link of each record and the first of the records it leads to.
 
     A link says what it said when it was made, as long as both records are one and no stronger rule
-    has come to hold; so does one that no key proves any more.
+    has come to hold; so does one that no key proves any more. A record that is here only because a
+    merge put it in another's place names that one.
     """
     told = _surest(rows, used)
     was = before.drop_duplicates("key").set_index("key")[
@@ -80,6 +81,12 @@ def _reasons(rows: pd.DataFrame, used: pd.DataFrame, before: pd.DataFrame) -> di
     is_kept = (strength == linking.KEPT) & was["decided_by"].isna()
     is_as_strong = is_kept | (linking.strength(was["rule"]) == strength)
     told = told.mask(is_there & is_as_strong, was)
+    stood = lookup(rows["key"], before[before["is_heir"]].groupby("key")["stood"].first())
+    is_heir = (told["rule"] == linking.MERGED) & stood.notna()
+    told = told.assign(
+        rule=told["rule"].mask(is_heir, linking.INHERITED),
+        evidence=told["evidence"].mask(is_heir, stood),
+    )
     return {name: told[name] for name in told.columns}
 
 

@@ -14,7 +14,7 @@ from agreement.frames import Aliases, DataFrame, lookup
 # finds stand below all of these, the likelier first. What they are worth is the share of right
 # links that they have shown, on data whose truth is known.
 PIN, STORED_ID, CONVERSION, ACCEPT, KEPT, EXACT, ALIKE, FOUND = range(8)
-KEPT_AS_IS, MERGED = "kept", "kept through a merge"
+KEPT_AS_IS, MERGED, INHERITED = "kept", "kept through a merge", "in place of a merged record"
 _RULES = {
     "pinned": (PIN, 1.0),
     "stored id": (STORED_ID, 1.0),
@@ -23,6 +23,7 @@ _RULES = {
     KEPT_AS_IS: (KEPT, 1.0),
     # Two merged records may each bring a partner: either may be the right one.
     MERGED: (KEPT, 0.5),
+    INHERITED: (KEPT, 0.5),
     "e-mail and name": (EXACT, 0.998),
     "e-mail and similar name": (ALIKE, 0.99),
     "domain": (EXACT, 0.98),
