@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
 
 import transforms
+from agreement import frames
 from agreement.errors import BadInput
 from agreement.frames import (
     Absences,
@@ -67,13 +69,15 @@ class Known(KnownPeople):
     campaigns: pd.DataFrame
     reviews: DataFrame[Reviews]
     examined: DataFrame[Examined]
+    looked_at: int
 
 
 def reconcile(run: Run) -> Known:
     """Bring the mirrors into one vocabulary and link records of one human, company or deal.
 
     A full run looks at everybody again, any other only at people's records that changed and those
-    they touch. What was examined is saved last: a run that dies before it is one that saw nothing.
+    they touch. What was examined is saved last: where a run died before it, the next one finds
+    links or questions that are not those which were examined, and looks again.
     """
     known = normalise_mirrors(run, looks_at_all=run.is_full)
     run.summary["crm_facts"] = {
@@ -131,6 +135,7 @@ def normalise_mirrors(run: Reading, *, looks_at_all: bool = False) -> Known:
         crosswalk=found.crosswalk,
         reviews=found.reviews,
         examined=found.examined,
+        looked_at=found.looked_at,
     )
 
 
@@ -197,11 +202,17 @@ def _who_is_who(
     )
 
 
+# Libraries by which values are read and compared.
+_JUDGES = ("anyascii", "numpy", "pandas", "pyarrow", "rapidfuzz", "scipy")
+
+
 @cache
 def _rules() -> str:
     """Name the code that says who is who: after an upgrade everybody is looked at again."""
-    files = sorted(Path(transforms.__file__).parent.rglob("*.py"))
-    return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    folders = [Path(str(module.__file__)).parent for module in (frames, transforms)]
+    files = sorted(file for folder in folders for file in folder.rglob("*.py"))
+    code = sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    return " ".join([code, *(f"{name} {version(name)}" for name in _JUDGES)])
 
 
 def _company_currency(run: Reading, currency_type: pd.DataFrame, organization: pd.DataFrame) -> str:

@@ -32,6 +32,7 @@ def test_reading_the_store_gives_what_the_night_found(company):
         frame.sort_values(order, ignore_index=True) for frame in (known.crosswalk, links)
     )
     assert first["entity_id"].equals(second["entity_id"])
+    assert known.looked_at == 0, "nothing changed since the night"
     assert [*company.hubspot.log, *company.salesforce.log] == []
 
 

@@ -180,3 +180,17 @@ def test_two_hundred_sequences_of_edits_give_what_looking_at_everybody_gives(see
         pd.testing.assert_frame_equal(some.crosswalk, every.crosswalk)
         pd.testing.assert_frame_equal(some.reviews, every.reviews)
         before = some
+
+
+def test_who_did_not_change_is_not_looked_at():
+    worlds = [World(number, Random(number)) for number in range(SIDE_BY_SIDE)]  # noqa: S311 - a test
+    for world in worlds:
+        for _ in range(5):
+            world.add()
+    before = night(worlds, None, NIGHT, looks_at_all=False)
+    records = sum(len(world.records) for world in worlds)
+    assert before.looked_at == records
+    assert night(worlds, before, NIGHT, looks_at_all=False).looked_at == 0
+    worlds[0].records[next(iter(worlds[0].records))]["title"] = "Beekeeper"
+    some = night(worlds, before, NIGHT, looks_at_all=False)
+    assert 0 < some.looked_at <= len(worlds[0].records)

@@ -4,9 +4,9 @@ Two records touch when one may have a part in what is found of the other: a stor
 a decision or an earlier night joins them, they hold one address, or matching weighed them against
 each other. Whoever touches, directly or by way of others, is one neighbourhood, and nothing outside
 of it bears on what is found of it. A record's *signature* is one number for all that is read of it,
-for how many others hold its values, for what joins it to others, and for where it was put. So where
-no signature of a neighbourhood changed, came or went, everything in it would be found again as it
-was; it is left as it is, and the rest is worked out as if with all.
+for how many others hold its values, for what joins it to others, for where it was put and for what
+is asked of it. So where no signature of a neighbourhood changed, came or went, everything in it
+would be found again as it was; it is left as it is, and the rest is worked out as if with all.
 """
 
 from __future__ import annotations
@@ -39,23 +39,32 @@ READ = [
     "system", "kind", "record_id", *TOLD_BY["person"], "website", "converted_to", "created_at",
 ]  # fmt: skip
 # Odd numbers that mix well, so that parts of a signature do not cancel out.
-_OTHERS, _TIED, _PLACED, _BASIS = np.array(
-    [0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93],
+_OTHERS, _TIED, _PLACED, _ASKED, _BASIS = np.array(
+    [
+        0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x27D4EB2F165667C5,
+        0xD6E8FEB86659FD93,
+    ],
     dtype=np.uint64,
-)
+)  # fmt: skip
+# What a person is asked of a pair; the night that first asked has no part in it.
+_QUESTION = ["review_id", "score", "rule", "evidence", "keys"]
 
 
 @dataclass(frozen=True)
 class Persons:
-    """Rows of the crosswalk, pairs to ask about, and by what each record was examined."""
+    """Rows of the crosswalk, pairs to ask about, and by what each record was examined.
+
+    `looked_at` is the number of records that were looked at again.
+    """
 
     rows: pd.DataFrame
     asked: pd.DataFrame
     examined: pd.DataFrame
+    looked_at: int
 
 
 @dataclass(frozen=True)
-class Standing:
+class LastNight:
     """What the last night left: links, and by what each record was examined.
 
     `rules` names the code that looks now: records that other code examined are looked at again.
@@ -67,26 +76,26 @@ class Standing:
 
 
 def persons(
-    people: pd.DataFrame, policy: Identity, model: MatchModel, known: Known, standing: Standing
+    people: pd.DataFrame, policy: Identity, model: MatchModel, known: Known, last: LastNight
 ) -> Persons:
     """Say which records of people are one person; who is in no neighbourhood that changed stays."""
     nodes = linking.nodes(people[READ])
     index = Index.of(*match_tables(nodes, policy), model.words)
     # The place among `nodes` of each of the index's records.
     node = nodes.sort_values(["system", "record_id"]).index.to_numpy()
-    before = _Places.of(nodes, standing.crosswalk)
+    before = _Places.of(nodes, last.crosswalk)
     ties = _ties(nodes, known)
-    basis = f"{standing.rules} {model.digest} {policy.model_dump_json()}"
-    said = _signatures(nodes, index.standing[np.argsort(node)], ties, basis)
+    basis = f"{last.rules} {model.digest} {policy.model_dump_json()}"
+    said = _said(nodes, index.standing[np.argsort(node)], ties, basis)
     held = addresses(nodes, policy)
     touching = [
         (ties["a"].to_numpy(), ties["b"].to_numpy()),
         _stars(held["node"].to_numpy(), held["address"].to_numpy()),
         before.together(),
     ]
-    seen = _Seen.of(nodes, standing.examined)
+    seen = _Seen.of(nodes, last.examined)
     again = seen.to_look_at(
-        said + before.numbers(),
+        said + before.numbers() + _asked_of(nodes, known.waiting),
         touching,
         lambda rows: tuple(node[side] for side in index.near(rows[node], model)),
     )
@@ -103,24 +112,22 @@ def persons(
     after = _Places.of(nodes, rows)
     at = node[again[node]]
     near = at[found.near["a"].to_numpy()], at[found.near["b"].to_numpy()]
-    return Persons(
-        rows=rows,
-        asked=pd.concat([_left(known.waiting, alone), asked], ignore_index=True),
-        examined=nodes[["system", "kind", "record_id"]].assign(
-            signature=(said + after.numbers()).astype(np.int64),
-            neighbourhood=np.where(
-                again,
-                _neighbourhoods(nodes["key"], [*touching[:2], near, after.together()]),
-                seen.neighbourhood,
-            ),
-        ),
+    asked = pd.concat([_left(known.waiting, alone), asked], ignore_index=True)
+    group = _neighbourhoods(nodes["key"], [*touching[:2], near, after.together()])
+    signature = said + after.numbers() + _asked_of(nodes, asked)
+    examined = nodes[["system", "kind", "record_id"]].assign(
+        signature=signature.astype(np.int64),
+        neighbourhood=np.where(again, group, seen.neighbourhood),
     )
+    return Persons(rows, asked, examined, looked_at=int(again.sum()))
 
 
 def _about(part: pd.DataFrame, crosswalk: pd.DataFrame) -> pd.DataFrame:
-    """Give the rows of these records."""
+    """Give the rows of the people that these records were, gone records included."""
     key = linking.keys(crosswalk["system"], crosswalk["kind"], crosswalk["record_id"])
-    return crosswalk[pd.Index(part["key"]).get_indexer(pd.Index(key)) >= 0]
+    is_here = pd.Index(part["key"]).get_indexer(pd.Index(key)) >= 0
+    people = pd.Index(crosswalk.loc[is_here, "entity_id"].unique())
+    return crosswalk[people.get_indexer(pd.Index(crosswalk["entity_id"])) >= 0]
 
 
 def _left(waiting: DataFrame[Reviews], alone: pd.DataFrame) -> pd.DataFrame:
@@ -180,8 +187,11 @@ def _stars(node: NDArray[np.int64], value: NDArray[np.object_]) -> Pairs:
     return first[code], node
 
 
-def _signatures(nodes: pd.DataFrame, standing: Numbers, ties: pd.DataFrame, basis: str) -> Numbers:
-    """Give one number per record for all that is known of it but where it was put."""
+# Signatures --------------------------------------------------------------------------------------
+
+
+def _said(nodes: pd.DataFrame, standing: Numbers, ties: pd.DataFrame, basis: str) -> Numbers:
+    """Give one number per record for all that is known of it but what the last night found."""
     tied = np.zeros(len(nodes), dtype=np.uint64)
     key = pd.util.hash_array(nodes["key"].to_numpy(dtype=object))
     tie = pd.util.hash_array(ties["tie"].to_numpy(dtype=object))
@@ -191,6 +201,19 @@ def _signatures(nodes: pd.DataFrame, standing: Numbers, ties: pd.DataFrame, basi
     on = pd.util.hash_array(np.array([basis], dtype=object))
     whole: Numbers = own + standing * _OTHERS + tied * _TIED + on * _BASIS
     return whole
+
+
+def _asked_of(nodes: pd.DataFrame, reviews: pd.DataFrame) -> Numbers:
+    """Give one number per record for the pairs that wait of which it is one; 0 where none does."""
+    rows = reviews[reviews["entity"] == "person"]
+    number = pd.util.hash_pandas_object(rows[_QUESTION], index=False).to_numpy()
+    asked = np.zeros(len(nodes), dtype=np.uint64)
+    for side in SIDES:
+        columns = (rows[f"{side}_{part}"] for part in ("system", "kind", "id"))
+        node = pd.Index(nodes["key"]).get_indexer(pd.Index(linking.keys(*columns)))
+        np.add.at(asked, node[node >= 0], number[node >= 0])
+    numbers: Numbers = asked * _ASKED
+    return numbers
 
 
 @dataclass(frozen=True)

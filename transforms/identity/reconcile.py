@@ -26,18 +26,22 @@ from transforms.identity.companies import link_companies, with_employers
 from transforms.identity.deals import link_deals, spare_deals
 from transforms.identity.decisions import decided, followed
 from transforms.identity.entities import in_place
-from transforms.identity.persons import Standing, persons
+from transforms.identity.persons import LastNight, persons
 from transforms.identity.settle import Known, settle
 from transforms.matching import MatchModel
 
 
 @dataclass(frozen=True)
 class Reconciled:
-    """Which records are one, which pairs wait for a person to say so, and what was examined."""
+    """Which records are one, which pairs wait for a person to say so, and what was examined.
+
+    `looked_at` is the number of people's records that were looked at again.
+    """
 
     crosswalk: DataFrame[Crosswalk]
     reviews: DataFrame[Reviews]
     examined: DataFrame[Examined]
+    looked_at: int
 
 
 def reconcile(
@@ -77,7 +81,7 @@ def reconcile(
     known = Known(aliases, decisions, waiting, followed(previous, aliases), now)
     humans = persons(
         with_employers(people, accounts), policy, model, known,
-        Standing(previous, empty(Examined) if examined is None else examined, rules),
+        LastNight(previous, empty(Examined) if examined is None else examined, rules),
     )  # fmt: skip
     companies, deals = linking.nodes(accounts), linking.nodes(deal_records)
     firms, firms_asked = settle(
@@ -96,4 +100,5 @@ def reconcile(
         Crosswalk.validate(rows, lazy=True),
         Reviews.validate(asked.sort_values("review_id", ignore_index=True), lazy=True),
         Examined.validate(humans.examined, lazy=True),
+        humans.looked_at,
     )

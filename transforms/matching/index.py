@@ -25,8 +25,8 @@ class Index:
     """Every record of both systems, and by which keys they find one another.
 
     `standing` is one number per record for all that depends on who else is there: how many hold its
-    values, and which of its keys too many have. Between records of which neither's values nor
-    standing changed, every comparison gives what it gave.
+    values, by how many keys it can be found, and of these how many too many have. Between records
+    of which neither's values nor standing changed, every comparison gives what it gave.
     """
 
     records: Records
@@ -42,8 +42,8 @@ class Index:
             standing = standing * _MIX + held.astype(np.uint64)
         kept = []
         for found in blocks(records):
-            for refused in (~found.is_across, ~found.is_inside):
-                times = np.bincount(found.row[refused], minlength=len(records))
+            for counted in (slice(None), ~found.is_across, ~found.is_inside):
+                times = np.bincount(found.row[counted], minlength=len(records))
                 standing = standing * _MIX + times.astype(np.uint64)
             kept.append(found.that_pair())
         return cls(records, tuple(kept), standing)
