@@ -45,7 +45,7 @@ def address_links(
     one address together: two addresses can join by way of a third what each of them keeps apart.
     These links are the second table. `held` is `holders`' table of the `count` records.
     """
-    same = stars(held, ["address", "name"])
+    same = _stars(held, ["address", "name"])
     names = held.drop_duplicates(["address", "name"])
     several = names[names.groupby("address")["name"].transform("size") > 1]
     agreeing = _of_each_system(_agreeing_names(several), held)
@@ -75,7 +75,7 @@ def of_many(held: pd.DataFrame, one: pd.Series, other: pd.Series) -> pd.Series:
     return pd.Series(one.index.isin(shared), index=one.index)
 
 
-def stars(held: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+def _stars(held: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Link each member of a group to the group's first."""
     first = held.groupby(by)["node"].transform("min")
     stars = pd.DataFrame({"a": first, "b": held["node"]})

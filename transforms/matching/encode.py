@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -54,13 +55,7 @@ def encode(hubspot: pd.DataFrame, salesforce: pd.DataFrame, words: Words) -> Rec
     is_free = contact.is_free(domain.texts.tolist(), words)
     label = _distinct(np.array([name.split(".")[0] for name in domain.texts], dtype=object))
     website = np.where(_take(is_free.astype(np.int64), website) == 1, MISSING, website)
-    addresses = Addresses(
-        id=addresses.id,
-        local=addresses.local,
-        domain=addresses.domain,
-        is_role=addresses.is_role,
-        is_free=_take(is_free.astype(np.int64), addresses.domain) == 1,
-    )
+    addresses = replace(addresses, is_free=_take(is_free.astype(np.int64), addresses.domain) == 1)
     numbers = np.column_stack([_phones(both, name) for name in ("phone", "mobile")])
     phone_numbers, phones = np.unique(np.r_[MISSING, numbers.ravel()], return_inverse=True)
     bare = _bare(addresses.local[:, 0], local)
